@@ -1,0 +1,75 @@
+"""``python -m targets serve NAME``: serve a victim over HTTP on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from threadpoolctl import threadpool_limits
+
+from targets.app import create_app
+from targets.config import TargetConfig
+from targets.defences import DEFENCES, parse_defence
+from targets.serving import CannotServe, is_loopback, open_server, stop_on_signals, stop_with_parent
+from targets.victims import MODELS, VICTIMS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code (2 for a setting that cannot be used)."""
+    options = _parser().parse_args(arguments)
+    stop_on_signals()
+    if options.exit_with_parent:
+        stop_with_parent()
+    try:
+        return _serve(options)
+    except (CannotServe, ValueError) as error:
+        print(f"targets: {error}", file=sys.stderr)
+        return 2
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if not is_loopback(options.host) and not options.expose:
+        raise CannotServe(f"{options.host} can be reached by others; add --expose if that is what you want")
+    config = TargetConfig(
+        victim=options.name,
+        model=options.model,
+        seed=options.seed,
+        defences=tuple(parse_defence(text) for text in options.defence),
+        keys=frozenset(options.key) or None,
+        log_url=options.log,
+    )
+    app = create_app(config)
+    server = open_server(app, options.host, options.port)
+    host = f"[{server.effective_host}]" if ":" in server.effective_host else server.effective_host
+    url = f"http://{host}:{server.effective_port}"
+    print(f"{url} serves {app.extensions['pipeline']!r}; its page is {url}/docs; Ctrl+C stops it", flush=True)
+    # One request is small work: a pool of threads for each would only make the others wait.
+    with threadpool_limits(1):
+        server.run()  # returns on Ctrl+C and SIGTERM
+    server.close()
+    app.extensions["query_log"].close()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m targets", description="Targets of Model Theft Labs.")
+    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve a victim over HTTP")
+    serve.add_argument("name", help=f"the victim: {', '.join(VICTIMS)}")
+    serve.add_argument("--model", help=f"its model: {', '.join(MODELS)} (default: the vendor's choice)")
+    serve.add_argument("--seed", type=int, default=0, help="seed of data and model (default 0)")
+    serve.add_argument("--port", type=int, default=0, help="port, 0 for any free one (default 0)")
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+    serve.add_argument("--expose", action="store_true", help="allow an address that other machines can reach")
+    serve.add_argument(
+        "--defence", action="append", default=[], metavar="NAME[:SETTING=VALUE,…]",
+        help=f"a defence, in pipeline order; repeat for more: {', '.join(DEFENCES)}",
+    )  # fmt: skip
+    serve.add_argument("--log", default="sqlite://", metavar="URL", help="SQLAlchemy URL of the query log")
+    serve.add_argument("--key", action="append", default=[], help="an API key that may ask; repeat for more")
+    serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

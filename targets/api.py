@@ -1,0 +1,134 @@
+"""What a customer calls: predict, model, usage. Routes only; the work is done by the pipeline, free of Flask."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+from flask import Blueprint, Response, current_app, request
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from targets.defences.base import Answer, DefenceFailed, Query, Refused
+from targets.openapi import documented
+from targets.problems import Problem
+from targets.querylog import Record
+from targets.rows import read_rows
+from targets.target import Target
+from targets.victims.base import Floats
+
+blueprint = Blueprint("api", __name__)
+LONGEST_KEY = 128
+_TELL = "Tell the operator of the target; then try again"
+
+
+@blueprint.post("/v1/predict")
+@documented(
+    "Classify rows", "The answer, one entry a row", "Answer", body="Rows", errors=(400, 401, 413, 415, 422, 429)
+)
+def predict() -> Response:
+    """Classify a batch of rows; the query is on record before the reply leaves."""
+    attempt = _Attempt(current_target())
+    try:
+        attempt.key = caller_key()
+        attempt.read(_body())
+        answer = attempt.target.pipeline.answer(attempt.query())
+    except Problem as problem:
+        attempt.record("invalid", problem.detail)
+        raise
+    except Refused as refused:
+        attempt.record("refused", str(refused.message))
+        next_step = "Wait as long as Retry-After says, then send this query again"
+        raise Problem(429, str(refused.message), next_step, retry_after=refused.retry_after) from None
+    except DefenceFailed as failure:
+        current_app.logger.error("%s", failure, exc_info=failure.__cause__)
+        attempt.record("failed", str(failure))
+        raise Problem(503, str(failure), _TELL) from None
+    body = _answer_json(answer)
+    attempt.record("answered")
+    return Response(body, mimetype="application/json")
+
+
+@blueprint.get("/v1/model")
+@documented("What a customer may know", "Features, classes and limits", "Model")
+def model() -> Response:
+    """Names, documented ranges, classes and limits of the model."""
+    return Response(json.dumps(current_target().description), mimetype="application/json")
+
+
+@blueprint.get("/v1/usage")
+@documented("What this key has used", "Counts from the query log", "Usage", errors=(401,))
+def usage() -> Response:
+    """What the calling key has used, counted from the query log."""
+    return Response(json.dumps(current_target().log.usage(caller_key())), mimetype="application/json")
+
+
+def current_target() -> Target:
+    """The target this app serves."""
+    target: Target = current_app.extensions["target"]
+    return target
+
+
+def caller_key() -> str:
+    """The API key of this request; "anonymous" where anybody may ask. Raises Problem 401."""
+    known = current_target().config.keys
+    key = request.headers.get("X-API-Key")
+    if key is None and known is None:
+        return "anonymous"
+    next_step = "Send the key you were given in the header X-API-Key"
+    if key is None:
+        raise Problem(401, "this target wants an API key", next_step, field="X-API-Key")
+    if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        detail = f"an API key is 1 to {LONGEST_KEY} printable ASCII characters"
+        raise Problem(401, detail, next_step, field="X-API-Key")
+    if known is not None and key not in known:
+        raise Problem(401, "this API key is not known", next_step, field="X-API-Key")
+    return key
+
+
+def _body() -> bytes:
+    if request.mimetype != "application/json":
+        detail = f"the content type is {request.mimetype or 'missing'}, not application/json"
+        raise Problem(415, detail, "Send the header Content-Type: application/json", field="Content-Type")
+    try:
+        return request.get_data()
+    except RequestEntityTooLarge:
+        most, rows = current_app.config["MAX_CONTENT_LENGTH"], current_target().config.max_rows
+        detail = f"the body is larger than {most:,} bytes; this target takes at most {rows:,} rows in one request"
+        raise Problem(413, detail, f"Send at most {rows:,} rows at a time", field="body") from None
+
+
+def _answer_json(answer: Answer) -> str:
+    probabilities = None if answer.probabilities is None else answer.probabilities.tolist()
+    labels = answer.labels.tolist()
+    return json.dumps({"labels": labels, "probabilities": probabilities, "rows": len(labels)}, separators=(",", ":"))
+
+
+class _Attempt:
+    """One prediction request from its arrival to its place in the log."""
+
+    def __init__(self, target: Target):
+        self.target = target
+        self.started = time.perf_counter()
+        self.time = float(target.config.clock())
+        self.source = request.remote_addr or "in process"
+        self.key = "unknown"
+        self.rows: Floats = np.empty((0, 0))
+
+    def read(self, body: bytes) -> None:
+        self.rows = read_rows(body, self.target.pipeline.victim.features, self.target.config.max_rows)
+
+    def query(self) -> Query:
+        return Query(self.rows, self.key, self.source, self.time)
+
+    def record(self, verdict: str, reason: str = "") -> None:
+        seconds = time.perf_counter() - self.started
+        content = self.rows if self.target.config.store_rows and len(self.rows) else None
+        entry = (self.time, self.key, self.source, len(self.rows), verdict, seconds * 1000, reason, content)
+        try:
+            self.target.log.append(Record(*entry))
+        except SQLAlchemyError as error:
+            current_app.logger.error("the query log cannot be written", exc_info=error)
+            raise Problem(503, "the query log cannot be written, so nothing was answered", _TELL) from None
+        self.target.metrics.count(verdict, len(self.rows), seconds)

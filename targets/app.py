@@ -1,0 +1,37 @@
+"""The factory: read it from top to bottom and you know what a target is."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from targets import api, dataroom, openapi, operations
+from targets.config import TargetConfig
+from targets.problems import register_problem_handlers
+from targets.target import Target
+
+_CHARACTERS_A_NUMBER = 40  # a float64 needs at most 24, a generous client may indent
+
+
+def create_app(config: TargetConfig) -> Flask:
+    """Build a Flask app that serves one victim behind its defences.
+
+    ``app.extensions`` holds "query_log" (the QueryLog), "pipeline" (the Pipeline) and "target" (the Target). Raises
+    ValueError or TypeError that names a wrong setting.
+    """
+    target = Target.build(config)
+    app = Flask("targets")
+    app.extensions["target"] = target
+    app.extensions["pipeline"] = target.pipeline
+    app.extensions["query_log"] = target.log
+
+    # A body above this is turned away unread; no honest request of max_rows rows comes near it.
+    width = len(target.pipeline.victim.features)
+    app.config["MAX_CONTENT_LENGTH"] = 1024 + config.max_rows * (width + 1) * _CHARACTERS_A_NUMBER
+
+    register_problem_handlers(app)
+    app.register_blueprint(api.blueprint)  # what a customer calls
+    app.register_blueprint(operations.blueprint)  # what an operator looks at
+    if config.data_room:
+        app.register_blueprint(dataroom.blueprint)  # what only a lab has
+    app.extensions["openapi"] = openapi.document(app)  # last: it describes every route above
+    return app

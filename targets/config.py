@@ -1,0 +1,38 @@
+"""What a target is made of, in one frozen value."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from targets.defences.base import Defence
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetConfig:
+    """Configuration of one target; equal configurations give targets that answer alike.
+
+    ``victim``, ``model``, ``seed``: see ``load_victim``. ``defences``: in pipeline order. ``keys``: the API keys that
+    may ask, None for anybody. ``max_rows``: rows a request. ``log_url``: SQLAlchemy URL of the query log, by default in
+    memory. ``store_rows``: keep the queried rows in the log too (a monitor needs them; so does a privacy notice).
+    ``data_room``: serve the lab-only rows. ``clock``: seconds since 1970, replaceable in tests and simulations.
+    """
+
+    victim: str = "digits"
+    model: str | None = None
+    seed: int = 0
+    defences: tuple[Defence, ...] = ()
+    keys: frozenset[str] | None = None
+    max_rows: int = 1000
+    log_url: str = "sqlite://"
+    store_rows: bool = False
+    data_room: bool = True
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "defences", tuple(self.defences))
+        if self.keys is not None:
+            object.__setattr__(self, "keys", frozenset(self.keys))
+        if isinstance(self.max_rows, bool) or not isinstance(self.max_rows, int) or self.max_rows < 1:
+            raise ValueError(f"max_rows is a whole number from 1 up, not {self.max_rows!r}")

@@ -1,0 +1,52 @@
+"""The defences by name, and how the command line writes them: ``rounding:decimals=2``."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from typing import Any
+
+from targets.defences.base import Answer, Defence, DefenceFailed, Pipeline, Query, Refused
+from targets.defences.label_only import LabelOnly
+from targets.defences.rounding import Rounding
+
+__all__ = [
+    "DEFENCES",
+    "Answer",
+    "Defence",
+    "DefenceFailed",
+    "LabelOnly",
+    "Pipeline",
+    "Query",
+    "Refused",
+    "Rounding",
+    "parse_defence",
+]
+
+DEFENCES: dict[str, type[Defence]] = {"label_only": LabelOnly, "rounding": Rounding}
+
+
+def parse_defence(text: str) -> Defence:
+    """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake."""
+    name, _, settings = text.partition(":")
+    if name not in DEFENCES:
+        raise ValueError(f"no defence is named {name!r}; choose one of {', '.join(DEFENCES)}")
+    known = [p for p in inspect.signature(DEFENCES[name]).parameters if p not in ("args", "kwargs")]
+    chosen = dict(_setting(name, part, known) for part in settings.split(",") if part)
+    try:
+        return DEFENCES[name](**chosen)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"defence {name}: {error}") from None
+
+
+def _setting(name: str, part: str, known: list[str]) -> tuple[str, Any]:
+    setting, equals, value = part.partition("=")
+    if setting not in known:
+        choices = f"it has {', '.join(known)}" if known else "it has none"
+        raise ValueError(f"defence {name} has no setting {setting!r}; {choices}")
+    if not equals:
+        raise ValueError(f"defence {name}: write {setting}=VALUE")
+    try:
+        return setting, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return setting, value

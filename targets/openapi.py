@@ -1,0 +1,151 @@
+"""The OpenAPI 3.1 document, generated from the routes an app really has and the victim it really serves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from flask import Flask
+
+from targets.target import Target
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Note:
+    """What ``documented`` leaves on a view."""
+
+    summary: str
+    success: str
+    schema: str | None
+    body: str | None
+    kind: str
+    errors: tuple[int, ...]
+
+
+def documented(
+    summary: str,
+    success: str,
+    schema: str | None,
+    *,
+    body: str | None = None,
+    kind: str = "application/json",
+    errors: tuple[int, ...] = (),
+) -> Callable[[View], View]:
+    """Describe a view: what it does, what comes back (a schema below), what it takes, which errors it can give."""
+
+    def mark(view: View) -> View:
+        view.openapi = Note(summary, success, schema, body, kind, errors)  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Describe every route of ``app``. Raises ValueError when a route has no description."""
+    target: Target = app.extensions["target"]
+    paths: dict[str, Any] = {}
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if rule.endpoint == "static":
+            continue
+        view = app.view_functions[rule.endpoint]
+        if not hasattr(view, "openapi"):
+            raise ValueError(f"the route {rule.rule} has no description; decorate it with targets.openapi.documented")
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            paths.setdefault(rule.rule, {})[method.lower()] = _operation(rule.endpoint, view, view.openapi)
+    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": target.description["title"], "version": "1", "description": _about(target)},
+        "paths": paths,
+        "components": {"schemas": _schemas(target), "securitySchemes": schemes},
+    }
+
+
+def _about(target: Target) -> str:
+    key = "An API key is needed." if target.config.keys is not None else "The API key is optional."
+    output = target.description["output"]
+    return f"Answers with {output}. {key} At most {target.config.max_rows:,} rows in a request."
+
+
+def _operation(endpoint: str, view: Any, note: Note) -> dict[str, Any]:
+    success: dict[str, Any] = {"type": "string"} if note.schema is None else _ref(note.schema)
+    responses = {"200": {"description": note.success, "content": {note.kind: {"schema": success}}}}
+    problem = {"application/problem+json": {"schema": _ref("Problem")}}
+    for status in (*note.errors, 503):
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": problem}
+    if 429 in note.errors:
+        wait = {"description": "Seconds to wait", "schema": {"type": "integer", "minimum": 1}}
+        responses["429"]["headers"] = {"Retry-After": wait}
+    operation: dict[str, Any] = {
+        "operationId": re.sub(r"\W", "_", endpoint),
+        "summary": note.summary,
+        "description": (view.__doc__ or "").strip(),
+        "responses": responses,
+    }
+    if note.body:
+        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(note.body)}}}
+    if 401 in note.errors:
+        operation["security"] = [{}, {"key": []}]
+    return operation
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {} if name == "Any" else {"$ref": f"#/components/schemas/{name}"}
+
+
+def _array(items: dict[str, Any], **limits: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items, **limits}
+
+
+def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[str, Any]:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _schemas(target: Target) -> dict[str, Any]:
+    width, classes = len(target.description["features"]), len(target.description["classes"])
+    number, text, count = {"type": "number"}, {"type": "string"}, {"type": "integer", "minimum": 0}
+    names = ", ".join(feature["name"] for feature in target.description["features"])
+    row = _array(number, minItems=width, maxItems=width, description=f"In this order: {names}")
+    label = {"type": "integer", "minimum": 0, "maximum": classes - 1}
+    shares = {**_array(_array(number, minItems=classes, maxItems=classes)), "type": ["array", "null"]}
+    hidden = target.description["output"] == "labels"
+    return {
+        "Rows": _object({"rows": _array(row, minItems=1, maxItems=target.config.max_rows)}),
+        "Answer": _object(
+            {"labels": _array(label), "probabilities": {"type": "null"} if hidden else shares, "rows": count}
+        ),
+        "Model": _object(
+            {
+                "name": text,
+                "title": text,
+                "features": _array(_object({"name": text, "low": number, "high": number, "unit": text})),
+                "classes": _array(text),
+                "output": {"enum": ["probabilities", "labels"]},
+                "max_rows": count,
+            }
+        ),
+        "Usage": _object(
+            {"key": text, "requests": count, "rows": count, "refused_requests": count, "refused_rows": count}
+        ),
+        "Health": _object({"status": {"const": "ok"}, "name": text}),
+        "LabRows": _object({"rows": _array(row), "truth": _array(label)}),
+        "Fingerprints": _object({"victim": _array({"type": "string", "pattern": "^[0-9a-f]{64}$"})}),
+        "Problem": _object(
+            {
+                "type": text,
+                "title": text,
+                "status": {"type": "integer"},
+                "detail": text,
+                "field": text,
+                "row": count,
+                "next_step": text,
+            },
+            optional=("field", "row"),
+        ),
+    }

@@ -1,0 +1,144 @@
+"""The query log: append-only, one row a query, the witness for budgets, alerts and grades.
+
+A query is on record before its reply leaves. SQLite runs in WAL mode with synchronous=NORMAL: a record survives the
+death of the process (kill -9) at once; after a crash of the machine or a power cut the last moments may be missing, but
+the file is sound. Any SQLAlchemy URL works; a server database keeps its own promise of durability.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from targets.victims.base import Floats
+
+VERDICTS = ("answered", "refused", "invalid", "failed")
+
+_metadata = sa.MetaData()
+_queries = sa.Table(
+    "queries",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("time", sa.Float, nullable=False),
+    sa.Column("key", sa.String(128), nullable=False, index=True),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("verdict", sa.String(8), nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("reason", sa.String(300), nullable=False, default=""),
+    sa.Column("width", sa.Integer, nullable=False, default=0),
+    sa.Column("content", sa.LargeBinary, nullable=True),
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One query: seconds since 1970, key, source address, rows asked, verdict, milliseconds, reason of a refusal.
+
+    ``verdict`` is one of ``VERDICTS``. ``content`` is the rows (n, d) when the target stores them, else None.
+    """
+
+    time: float
+    key: str
+    source: str
+    rows: int
+    verdict: str
+    latency_ms: float
+    reason: str = ""
+    content: Floats | None = None
+
+
+class QueryLog:
+    """Append records and ask about them; safe to share between threads."""
+
+    def __init__(self, url: str = "sqlite://"):
+        self.url = sa.make_url(url)
+        self._in_memory = self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:")
+        self._engine = self._connect()
+        # One SQLite writer at a time: waiting here is fair and quick, waiting in SQLite is a sleep loop.
+        self._lock = Lock() if self.url.get_backend_name() == "sqlite" else nullcontext()
+        self._read_lock = self._lock if self._in_memory else nullcontext()
+        with self._lock:
+            _metadata.create_all(self._engine)
+
+    def append(self, record: Record) -> None:
+        """Put ``record`` on disk; when this returns, it survives the end of the process."""
+        content = record.content
+        values = {
+            "time": record.time,
+            "key": record.key,
+            "source": record.source,
+            "rows": record.rows,
+            "verdict": record.verdict,
+            "latency_ms": record.latency_ms,
+            "reason": record.reason[:300],
+            "width": 0 if content is None else content.shape[1],
+            "content": None if content is None else content.astype("<f8").tobytes(),
+        }
+        with self._lock, self._engine.begin() as connection:
+            connection.execute(_insert, values)
+
+    def rows(self, key: str | None = None) -> int:
+        """How many rows were answered, for one key or for all."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(_queries.c.rows), 0)).where(_queries.c.verdict == "answered")
+        return int(self._run(_for_key(query, key))[0][0])
+
+    def records(self, key: str | None = None) -> list[Record]:
+        """Every record in order of arrival, for one key or for all."""
+        return [_record(row) for row in self._run(_for_key(sa.select(_queries), key).order_by(_queries.c.id))]
+
+    def usage(self, key: str) -> dict[str, Any]:
+        """What ``key`` has used: all requests, rows answered, and what was refused."""
+        refused = _queries.c.verdict == "refused"
+        answered = _queries.c.verdict == "answered"
+        counts = sa.select(
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(sa.case((answered, _queries.c.rows), else_=0)), 0),
+            sa.func.coalesce(sa.func.sum(sa.case((refused, 1), else_=0)), 0),
+            sa.func.coalesce(sa.func.sum(sa.case((refused, _queries.c.rows), else_=0)), 0),
+        ).select_from(_queries)
+        names = ("requests", "rows", "refused_requests", "refused_rows")
+        return {"key": key, **dict(zip(names, map(int, self._run(_for_key(counts, key))[0]), strict=True))}
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _run(self, query: Any) -> list[Any]:
+        with self._read_lock, self._engine.connect() as connection:
+            return list(connection.execute(query).all())
+
+    def _connect(self) -> sa.Engine:
+        if self.url.get_backend_name() != "sqlite":
+            return sa.create_engine(self.url, pool_pre_ping=True)
+        if self._in_memory:
+            pool: dict[str, Any] = {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
+            return sa.create_engine(self.url, **pool)
+        engine = sa.create_engine(self.url, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _durable)
+        return engine
+
+    def __repr__(self) -> str:
+        return f"QueryLog({self.url.render_as_string()!r})"
+
+
+_insert = sa.insert(_queries)
+
+
+def _durable(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _for_key(query: Any, key: str | None) -> Any:
+    return query if key is None else query.where(_queries.c.key == key)
+
+
+def _record(row: Any) -> Record:
+    content = None if row.content is None else np.frombuffer(row.content, dtype="<f8").reshape(-1, row.width)
+    return Record(row.time, row.key, row.source, row.rows, row.verdict, row.latency_ms, row.reason, content)

@@ -1,0 +1,90 @@
+"""A production WSGI server on loopback: ports, signals, and an end that follows the parent's."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any
+
+from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer, create_server
+from waitress.task import ErrorTask
+
+from targets.problems import Problem
+
+# Waitress keeps a large body in a temporary file; the app turns it away unread. Beyond this it is not even received.
+MOST_BYTES = 64 * 1024 * 1024
+THREADS = 4
+
+
+class CannotServe(Exception):
+    """The address cannot be used; the message says why and what to do."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def open_server(app: Flask, host: str = "127.0.0.1", port: int = 0) -> TcpWSGIServer:
+    """Bind ``app`` to an address; ``server.effective_port`` is its port, ``server.run()`` serves. Or CannotServe."""
+    host = "127.0.0.1" if host == "localhost" else host
+    limits = {"threads": THREADS, "max_request_body_size": MOST_BYTES, "ident": None}
+    try:
+        server = create_server(app, host=host, port=port, **limits)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotServe(f"port {port} is taken; choose another, or use --port 0 for a free one") from None
+        raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from None
+    except ValueError as error:  # Waitress's word for a host it cannot resolve
+        raise CannotServe(f"cannot listen on {host}:{port}: {error}") from None
+    server.channel_class = _Channel
+    return server
+
+
+def stop_on_signals() -> None:
+    """Make SIGTERM end the server as Ctrl+C does: pending requests finish, the log is closed."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+
+
+def stop_with_parent() -> None:
+    """End this process when its standard input ends: the parent died, was interrupted, or said goodbye."""
+
+    def watch() -> None:
+        try:
+            while sys.stdin is not None and os.read(sys.stdin.fileno(), 4096):
+                pass
+        except (OSError, ValueError):
+            pass  # a closed input is an ended one
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class _ProblemTask(ErrorTask):
+    """Errors that Waitress finds before the app sees the request, as problem documents."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        next_step = "Send fewer rows in a request" if error.code == 413 else "Send a plain HTTP/1.1 request"
+        body = json.dumps(Problem(error.code, f"the target cannot take this: {error.body}", next_step).document())
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/problem+json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body.encode())
+
+
+class _Channel(HTTPChannel):
+    error_task_class: Any = _ProblemTask

@@ -1,0 +1,210 @@
+"""Drive the course in a real browser: JupyterLab as `make lab` starts it, on a copy of labs/, in headless Chromium.
+
+    with serve_labs(folder) as server, browse(server, folder, theme="dark") as browser:
+        lab = browser.open("01_steal_by_query/01_steal_by_query.ipynb")
+        lab.run_all()
+        assert lab.tracebacks() == [] and browser.strangers == []
+
+Nothing here sleeps or retries: every wait is for a state that the page or the server reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from tools import bootstrap
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOW_TO_GET_CHROMIUM = (
+    "There is no Chromium on this machine, so nothing was shown in a browser: "
+    "`sudo apt install chromium` (or set CHROMIUM to the path of a Chrome or Chromium), then run the tests again."
+)
+LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
+CELLS = "jupyterapp.shell.currentWidget.content.model.cells"
+READY = """() => { const panel = jupyterapp.shell.currentWidget;
+    return Boolean(panel?.context?.isReady) && panel.sessionContext.session?.kernel?.status === 'idle'; }"""
+FINISHED = f"""() => Array.from({CELLS}).every(cell => cell.type !== 'code' || !cell.sharedModel.getSource().trim()
+    || (cell.executionCount !== null && cell.executionState !== 'running'))"""
+OUTPUTS = f"() => Array.from({CELLS}).map(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])"
+PATIENCE = 180_000  # milliseconds: a bound for a stuck page, never a wait
+
+
+def find_chromium() -> str | None:
+    """Path of a Chromium or Chrome: $CHROMIUM, else the first on the PATH."""
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running JupyterLab: its address, its token, the folder it serves."""
+
+    url: str
+    token: str
+    labs: Path
+
+
+@contextlib.contextmanager
+def serve_labs(folder: Path, source: Path | None = None) -> Iterator[Server]:
+    """JupyterLab as `make lab` starts it, on a copy of labs/ (or of `source`) under `folder`; stopped at the end."""
+    labs = folder / "labs"
+    shutil.copytree(source or bootstrap.ROOT / "labs", labs, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    variables = bootstrap.lab_environment()
+    for name in ("CONFIG", "DATA", "RUNTIME"):
+        variables[f"JUPYTER_{name}_DIR"] = str(folder / f"jupyter-{name.lower()}")
+    variables.update(IPYTHONDIR=str(folder / "ipython"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"))
+    command = bootstrap.lab_command(["--no-browser", "--LabApp.expose_app_in_browser=True"])
+    with (
+        open(folder / "jupyter.log", "w+", encoding="utf-8") as log,
+        subprocess.Popen(command, cwd=labs, env=variables, stderr=subprocess.PIPE, stdout=log, text=True) as process,
+    ):
+        try:
+            yield Server(*address_in(process.stderr, log), labs)
+        finally:
+            process.terminate()
+            process.communicate()
+
+
+def address_in(lines, log) -> tuple[str, str]:
+    """Read a starting server's messages up to the line with its address; return address and token."""
+    for line in lines:
+        log.write(line)
+        if found := re.search(r"(http://127\.0\.0\.1:\d+)/\S*token=(\w+)", line):
+            return found[1], found[2]
+    log.seek(0)
+    raise RuntimeError(f"JupyterLab stopped before it had an address:\n{log.read()}")
+
+
+@dataclass
+class Browser:
+    """A Chromium window on one server; `strangers` collects every address asked for that is not this machine's."""
+
+    context: BrowserContext
+    server: Server
+    strangers: list[str] = field(default_factory=list)
+
+    def watch(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname not in LOOPBACK:
+            self.strangers.append(url)
+
+    def visit(self, path: str = "") -> Page:
+        """Open an address below the server's, wait until JupyterLab stands, and return the page."""
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE)
+        page.on("websocket", lambda socket: self.watch(socket.url))
+        page.goto(f"{self.server.url}{path}{'&' if '?' in path else '?'}token={self.server.token}")
+        expect(page.locator("#jp-top-panel")).to_be_visible(timeout=PATIENCE)
+        return page
+
+    def open(self, notebook: str) -> LabPage:
+        """Open a notebook, by its path below labs/, in a fresh window layout; wait for an idle kernel."""
+        page = self.visit(f"/lab/tree/{quote(notebook)}?reset")
+        lab = LabPage(page)
+        lab.wait_idle()
+        return lab
+
+
+@dataclass
+class LabPage:
+    """One notebook open in JupyterLab."""
+
+    page: Page
+
+    def wait_idle(self) -> None:
+        """Wait until the notebook is read, and its kernel is there and idle."""
+        self.page.wait_for_function(READY, timeout=PATIENCE)
+
+    def menu(self, *names: str) -> None:
+        """Choose an entry of the menu bar, as in `menu("Run", "Run All Cells")`."""
+        bar, *entries = names
+        self.page.locator(".lm-MenuBar-itemLabel").get_by_text(bar, exact=True).click()
+        for entry in entries:
+            self.page.locator(".lm-Menu-itemLabel").get_by_text(entry, exact=True).click()
+
+    def run_all(self) -> None:
+        """Run every cell from the menu and wait until each has finished."""
+        self.menu("Run", "Run All Cells")
+        self.wait_finished()
+
+    def wait_finished(self) -> None:
+        """Wait until every code cell has run and none is running."""
+        self.page.wait_for_function(FINISHED, timeout=PATIENCE)
+        self.wait_idle()
+
+    def cell(self, text: str):
+        """The first code cell whose source holds `text`, brought into the document (Lab drops cells out of sight)."""
+        find = f"""text => {{
+            const notebook = jupyterapp.shell.currentWidget.content;
+            const index = Array.from({CELLS}).findIndex(cell => cell.sharedModel.getSource().includes(text));
+            if (index < 0) return -1;
+            notebook.activeCellIndex = index;
+            return notebook.scrollToItem(index, 'start').then(() => index);
+        }}"""
+        index = self.page.evaluate(find, text)
+        if index < 0:
+            raise LookupError(f"No cell of this notebook holds {text!r}.")
+        return self.page.locator(f'.jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index="{index}"]')
+
+    def run_cell(self, text: str):
+        """Run the one cell that holds `text` with the keyboard; return its locator when it has finished."""
+        cell = self.cell(text)
+        cell.locator(".jp-InputPrompt").click()
+        self.page.keyboard.press("Control+Enter")
+        self.wait_finished()
+        return cell
+
+    def outputs(self) -> list[dict]:
+        """Every output of the notebook, in order, whether on screen or not."""
+        return [output for cell in self.page.evaluate(OUTPUTS) for output in cell]
+
+    def tracebacks(self) -> list[str]:
+        """Errors and tracebacks the learner would meet, one string each."""
+        texts = [f"{one['ename']}: {one['evalue']}" for one in self.outputs() if one["output_type"] == "error"]
+        streams = ("".join(one["text"]) for one in self.outputs() if one["output_type"] == "stream")
+        return texts + [text for text in streams if "Traceback (most recent call last)" in text]
+
+    def shoot(self, path: Path) -> Path:
+        """Save what the window shows as a PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=path, animations="disabled")
+        return path
+
+
+@contextlib.contextmanager
+def browse(
+    server: Server, folder: Path, *, theme: str = "light", size: tuple[int, int] = (1440, 900)
+) -> Iterator[Browser]:
+    """A fresh headless Chromium on a server; `theme` is what the operating system would ask for."""
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            folder / f"chromium-{theme}",
+            executable_path=find_chromium(),
+            args=FLAGS,
+            color_scheme=theme,
+            viewport={"width": size[0], "height": size[1]},
+        )
+        browser = Browser(context, server)
+        context.on("request", lambda request: browser.watch(request.url))
+        try:
+            yield browser
+        finally:
+            context.close()

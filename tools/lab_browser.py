@@ -42,6 +42,8 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
 CELLS = "jupyterapp.shell.currentWidget.content.model.cells"
 READY = """() => { const panel = jupyterapp.shell.currentWidget;
     return Boolean(panel?.context?.isReady) && panel.sessionContext.session?.kernel?.status === 'idle'; }"""
+FORGET = f"""text => Array.from({CELLS}).forEach(cell => {{
+    if (cell.type === 'code' && cell.sharedModel.getSource().includes(text)) cell.executionCount = null; }})"""
 FINISHED = f"""() => Array.from({CELLS}).every(cell => cell.type !== 'code' || !cell.sharedModel.getSource().trim()
     || (cell.executionCount !== null && cell.executionState !== 'running'))"""
 OUTPUTS = f"() => Array.from({CELLS}).map(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])"
@@ -142,6 +144,7 @@ class LabPage:
 
     def run_all(self) -> None:
         """Run every cell from the menu and wait until each has finished."""
+        self.page.evaluate(FORGET, "")
         self.menu("Run", "Run All Cells")
         self.wait_finished()
 
@@ -168,6 +171,7 @@ class LabPage:
         """Run the one cell that holds `text` with the keyboard; return its locator when it has finished."""
         cell = self.cell(text)
         cell.locator(".jp-InputPrompt").click()
+        self.page.evaluate(FORGET, text)
         self.page.keyboard.press("Control+Enter")
         self.wait_finished()
         return cell

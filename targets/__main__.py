@@ -31,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _serve(options: argparse.Namespace) -> int:
     if not is_loopback(options.host) and not options.expose:
         raise CannotServe(f"{options.host} can be reached by others; add --expose if that is what you want")
+    if not 0 <= options.port <= 65535:
+        raise CannotServe(f"a port is a number from 0 to 65535, not {options.port}")
     config = TargetConfig(
         victim=options.name,
         model=options.model,

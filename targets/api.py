@@ -40,7 +40,8 @@ def predict() -> Response:
     except Refused as refused:
         attempt.record("refused", str(refused.message))
         next_step = "Wait as long as Retry-After says, then send this query again"
-        raise Problem(429, str(refused.message), next_step, retry_after=refused.retry_after) from None
+        wait = 60.0 if refused.retry_after is None else refused.retry_after
+        raise Problem(429, str(refused.message), next_step, retry_after=wait) from None
     except DefenceFailed as failure:
         current_app.logger.error("%s", failure, exc_info=failure.__cause__)
         attempt.record("failed", str(failure))

@@ -49,7 +49,7 @@ def document(app: Flask) -> dict[str, Any]:
     """Describe every route of ``app``. Raises ValueError when a route has no description."""
     target: Target = app.extensions["target"]
     paths: dict[str, Any] = {}
-    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+    for rule in sorted(app.url_map.iter_rules(), key=_customers_first):
         if rule.endpoint == "static":
             continue
         view = app.view_functions[rule.endpoint]
@@ -64,6 +64,10 @@ def document(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": _schemas(target), "securitySchemes": schemes},
     }
+
+
+def _customers_first(rule: Any) -> tuple[bool, str]:
+    return not rule.rule.startswith("/v1/"), rule.rule
 
 
 def _about(target: Target) -> str:

@@ -40,12 +40,10 @@ def openapi() -> Response:
 def docs() -> str:
     """The page made from the OpenAPI document."""
     target = current_target()
-    victim = target.pipeline.victim
-    example = json.dumps({"rows": [victim.pool.X[0].tolist()]})
+    middle = [(f.low + f.high) / 2 for f in target.pipeline.victim.features]  # nobody's row
     return render_template(
         "docs.html",
         api=current_app.extensions["openapi"],
         model=target.description,
-        defences=[type(defence).__name__ for defence in target.pipeline.defences],
-        example=example,
+        example=json.dumps({"rows": [middle]}),
     )

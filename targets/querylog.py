@@ -7,6 +7,7 @@ the file is sound. Any SQLAlchemy URL works; a server database keeps its own pro
 
 from __future__ import annotations
 
+import weakref
 from contextlib import nullcontext
 from dataclasses import dataclass
 from threading import Lock
@@ -54,17 +55,22 @@ class Record:
 
 
 class QueryLog:
-    """Append records and ask about them; safe to share between threads."""
+    """Append records and ask about them; safe to share between threads. ValueError when ``url`` cannot be opened."""
 
     def __init__(self, url: str = "sqlite://"):
-        self.url = sa.make_url(url)
-        self._in_memory = self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:")
-        self._engine = self._connect()
-        # One SQLite writer at a time: waiting here is fair and quick, waiting in SQLite is a sleep loop.
-        self._lock = Lock() if self.url.get_backend_name() == "sqlite" else nullcontext()
-        self._read_lock = self._lock if self._in_memory else nullcontext()
-        with self._lock:
+        try:
+            self.url = sa.make_url(url)
+            self._sqlite = self.url.get_backend_name() == "sqlite"
+            self._in_memory = self._sqlite and self.url.database in (None, "", ":memory:")
+            self._engine = self._connect()
             _metadata.create_all(self._engine)
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
+            why = str(getattr(error, "orig", error)).splitlines()[0]
+            raise ValueError(f"the query log cannot be opened: {why}; give an SQLAlchemy URL") from None
+        # One SQLite writer at a time: waiting here is fair and quick, waiting in SQLite is a sleep loop.
+        self._lock = Lock() if self._sqlite else nullcontext()
+        self._read_lock = self._lock if self._in_memory else nullcontext()
+        weakref.finalize(self, self._engine.dispose)  # a forgotten log lets go of its file all the same
 
     def append(self, record: Record) -> None:
         """Put ``record`` on disk; when this returns, it survives the end of the process."""
@@ -76,7 +82,7 @@ class QueryLog:
             "rows": record.rows,
             "verdict": record.verdict,
             "latency_ms": record.latency_ms,
-            "reason": record.reason[:300],
+            "reason": _clean(record.reason),
             "width": 0 if content is None else content.shape[1],
             "content": None if content is None else content.astype("<f8").tobytes(),
         }
@@ -114,7 +120,7 @@ class QueryLog:
             return list(connection.execute(query).all())
 
     def _connect(self) -> sa.Engine:
-        if self.url.get_backend_name() != "sqlite":
+        if not self._sqlite:
             return sa.create_engine(self.url, pool_pre_ping=True)
         if self._in_memory:
             pool: dict[str, Any] = {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
@@ -133,6 +139,11 @@ _insert = sa.insert(_queries)
 def _durable(connection: Any, _: Any) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _clean(text: str) -> str:
+    """At most 300 characters that every database can store: no NUL, no half of a surrogate pair."""
+    return text.replace("\x00", " ").encode("utf-8", "replace").decode()[:300]
 
 
 def _for_key(query: Any, key: str | None) -> Any:

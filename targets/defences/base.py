@@ -119,11 +119,13 @@ def _checked(defence: Any, returned: Any, shape: tuple[int, ...]) -> Floats:
     if returned is None:
         raise DefenceFailed(defence, "after returned None; it must return the probabilities")
     try:
-        final = np.array(returned, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DefenceFailed(defence, f"after returned {type(returned).__name__}, not an array of numbers") from None
+        final = np.asarray(returned)
+    except (TypeError, ValueError):  # lists of unequal length
+        final = np.empty(0, dtype=object)
+    if final.dtype.kind not in "fiu":
+        raise DefenceFailed(defence, f"after returned {type(returned).__name__}, not an array of numbers")
     if final.shape != shape:
         raise DefenceFailed(defence, f"after returned shape {final.shape}, not {shape}")
     if not np.isfinite(final).all():
         raise DefenceFailed(defence, "after returned NaN or an infinite number")
-    return final
+    return np.array(final, dtype=np.float64)

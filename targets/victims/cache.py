@@ -9,6 +9,7 @@ who may write in your cache folder and recomputes it, the list of types still me
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 import sys
@@ -20,15 +21,17 @@ from typing import Any
 
 import skops.io
 
+from targets.victims import models
 from targets.victims.base import Part
 
-CODE_VERSION = 1  # raise it when a model family or a generator changes
 TRUSTED = [
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 ]
 _DIGEST = 32
+# Whoever edits a model family gets a new fit without having to remember a version number.
+_CODE_VERSION = hashlib.sha256(inspect.getsource(models).encode()).hexdigest()[:8]
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +54,7 @@ def cache_file(name: str) -> Path | None:
     folder = cache_folder()
     versions = "-".join(f"{package[:3]}{version(package)}" for package in ("scikit-learn", "numpy", "skops"))
     python = f"py{sys.version_info[0]}.{sys.version_info[1]}"
-    return folder and folder / f"{name}-v{CODE_VERSION}-{versions}-{python}.skops"
+    return folder and folder / f"{name}-{_CODE_VERSION}-{versions}-{python}.skops"
 
 
 def fit_or_load(name: str, train: Part, fit: Callable[[], Any]) -> Any:

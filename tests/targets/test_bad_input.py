@@ -71,10 +71,29 @@ class _Unread(io.BytesIO):
 
 
 def test_ten_million_rows_are_turned_away_unread(client: FlaskClient) -> None:
-    size = 10_000_000 * 30 * 4
-    reply = client.post("/v1/predict", input_stream=_Unread(), content_type=JSON, content_length=size)
-    document = problem(reply, 413)
-    assert "at most 1,000 rows" in document["detail"]
+    environ = {"wsgi.input": _Unread(), "CONTENT_LENGTH": str(10_000_000 * 30 * 4)}
+    reply = client.post("/v1/predict", content_type=JSON, environ_overrides=environ)
+    assert "at most 1,000 rows" in problem(reply, 413)["detail"]
+
+
+class _Endless(io.RawIOBase):
+    """A body in chunks that announces no length and never ends; it counts what was read."""
+
+    count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self.count += len(buffer)
+        return len(buffer)
+
+
+def test_an_endless_body_is_read_no_further_than_the_limit(client: FlaskClient) -> None:
+    body = _Endless()
+    environ = {"wsgi.input": io.BufferedReader(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    problem(client.post("/v1/predict", content_type=JSON, environ_overrides=environ), 413)
+    assert body.count < 2 * client.application.config["MAX_CONTENT_LENGTH"]
 
 
 def test_the_longest_honest_body_fits(client: FlaskClient) -> None:

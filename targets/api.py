@@ -92,10 +92,13 @@ def _body() -> bytes:
     if request.mimetype != "application/json":
         detail = f"the content type is {request.mimetype or 'missing'}, not application/json"
         raise Problem(415, detail, "Send the header Content-Type: application/json", field="Content-Type")
+    most, rows = current_app.config["MAX_CONTENT_LENGTH"], current_target().config.max_rows
     try:
-        return request.get_data()
+        body = request.get_data()
+        if len(body) < most:
+            return body
+        raise RequestEntityTooLarge  # a body in chunks is cut at the limit without a word
     except RequestEntityTooLarge:
-        most, rows = current_app.config["MAX_CONTENT_LENGTH"], current_target().config.max_rows
         detail = f"the body is larger than {most:,} bytes; this target takes at most {rows:,} rows in one request"
         raise Problem(413, detail, f"Send at most {rows:,} rows at a time", field="body") from None
 

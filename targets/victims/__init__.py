@@ -13,6 +13,7 @@ from targets.victims import credit, digits, fraud, mail, tumour
 from targets.victims.base import Dataset, Feature, Part, Victim
 from targets.victims.cache import fit_or_load
 from targets.victims.models import MODELS, fit
+from targets.victims.scoring import scorer
 from targets.victims.split import split
 
 __all__ = ["MODELS", "VICTIMS", "Feature", "Part", "Victim", "load_victim"]
@@ -64,4 +65,4 @@ def _build(name: str, seed: int, model: str | None) -> Victim:
     state = int(fitting.generate_state(1)[0])
     estimator = fit_or_load(f"{name}-{family}-{seed}", train, lambda: fit(family, dataset, train, state))
     facts = (name, family, seed, dataset.title, dataset.features, dataset.classes)
-    return Victim(*facts, train, pool, test, estimator)
+    return Victim(*facts, train, pool, test, estimator, scorer(estimator))

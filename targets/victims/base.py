@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,7 @@ class Victim:
     """A fitted model with its data: ``train`` (50 %), ``pool`` (25 %) and ``test`` (25 %) share no row.
 
     ``train`` is the defender's secret, ``pool`` is what an outsider may own, ``test`` measures both sides.
+    ``estimator`` is the fitted scikit-learn model, ``score`` its ``predict_proba`` for rows already checked.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Victim:
     pool: Part
     test: Part
     estimator: Any
+    score: Callable[[Floats], Any]
 
     def probabilities(self, X: Any) -> Floats:
         """Class probabilities (n, K) of rows ``X`` (n, d). Raises ValueError when the shape is not (n, d)."""
@@ -77,7 +80,7 @@ class Victim:
             raise ValueError(f"{self.name} takes rows of shape (n, {len(self.features)}), not {rows.shape}")
         if not len(rows):
             return np.zeros((0, len(self.classes)))
-        return np.ascontiguousarray(self.estimator.predict_proba(rows), dtype=np.float64)
+        return np.ascontiguousarray(self.score(rows), dtype=np.float64)
 
     def labels(self, X: Any) -> Ints:
         """The most probable class number (n,) of each row of ``X`` (n, d)."""

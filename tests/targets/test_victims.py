@@ -96,6 +96,16 @@ def test_every_family_fits_without_a_warning_and_gives_sound_probabilities(name:
     assert victim.accuracy(victim.test) > np.bincount(victim.test.y).max() / len(victim.test)
 
 
+@every_name
+@every_model
+def test_the_fast_arithmetic_gives_scikit_learns_bytes(name: str, model: str) -> None:
+    victim = load_victim(name, model=model)
+    low, high = np.array([(f.low, f.high) for f in victim.features]).T
+    uniform = np.random.default_rng(0).uniform(low, high, (200, len(low)))
+    for rows in (victim.test.X, uniform, uniform[:1], victim.pool.X[:1]):
+        assert victim.probabilities(rows).tobytes() == victim.estimator.predict_proba(rows).tobytes()
+
+
 def test_a_forest_beats_a_linear_model_on_fraud_and_says_why_the_default_is_a_forest() -> None:
     forest, linear = (load_victim("fraud", model=model) for model in ("forest", "linear"))
     assert forest.accuracy(forest.test) > linear.accuracy(linear.test) + 0.10

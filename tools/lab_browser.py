@@ -11,6 +11,7 @@ Nothing here sleeps or retries: every wait is for a state that the page or the s
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -43,9 +44,13 @@ CELLS = "jupyterapp.shell.currentWidget.content.model.cells"
 READY = """() => { const panel = jupyterapp.shell.currentWidget;
     return Boolean(panel?.context?.isReady) && panel.sessionContext.session?.kernel?.status === 'idle'; }"""
 FORGET = f"""text => Array.from({CELLS}).forEach(cell => {{
-    if (cell.type === 'code' && cell.sharedModel.getSource().includes(text)) cell.executionCount = null; }})"""
-FINISHED = f"""() => Array.from({CELLS}).every(cell => cell.type !== 'code' || !cell.sharedModel.getSource().trim()
-    || (cell.executionCount !== null && cell.executionState !== 'running'))"""
+    if (cell.type !== 'code' || !cell.sharedModel.getSource().includes(text)) return;
+    cell.executionCount = null;
+    cell.outputs.clear(); }})"""
+FINISHED = f"""() => {{
+    const code = Array.from({CELLS}).filter(cell => cell.type === 'code' && cell.sharedModel.getSource().trim());
+    const failed = code.some(cell => cell.outputs.toJSON().some(output => output.output_type === 'error'));
+    return code.every(cell => cell.executionState !== 'running' && (failed || cell.executionCount !== null)); }}"""
 OUTPUTS = f"() => Array.from({CELLS}).map(cell => cell.type === 'code' ? cell.outputs.toJSON() : [])"
 PATIENCE = 180_000  # milliseconds: a bound for a stuck page, never a wait
 
@@ -149,22 +154,35 @@ class LabPage:
         self.wait_finished()
 
     def wait_finished(self) -> None:
-        """Wait until every code cell has run and none is running."""
+        """Wait until no code cell is running and each has run, or one has failed (Jupyter drops those behind it)."""
         self.page.wait_for_function(FINISHED, timeout=PATIENCE)
         self.wait_idle()
 
     def cell(self, text: str):
-        """The first code cell whose source holds `text`, brought into the document (Lab drops cells out of sight)."""
-        find = f"""text => {{
+        """The first code cell whose source holds `text`, scrolled to the top of the window."""
+        return self._show(
+            f"cell.type === 'code' && cell.sharedModel.getSource().includes({json.dumps(text)})", repr(text)
+        )
+
+    def first_figure(self):
+        """The first figure of the notebook, visible and with alt text, scrolled into the window."""
+        drawn = "cell.type === 'code' && JSON.stringify(cell.outputs.toJSON()).includes('<figure')"
+        figure = self._show(drawn, "a figure").locator("figure img[alt]:not([alt=''])").first
+        expect(figure).to_be_visible()
+        return figure
+
+    def _show(self, condition: str, wanted: str):
+        """Scroll to the first cell that meets a condition on `cell` (JavaScript); return its locator."""
+        find = f"""() => {{
             const notebook = jupyterapp.shell.currentWidget.content;
-            const index = Array.from({CELLS}).findIndex(cell => cell.sharedModel.getSource().includes(text));
+            const index = Array.from({CELLS}).findIndex(cell => {condition});
             if (index < 0) return -1;
             notebook.activeCellIndex = index;
             return notebook.scrollToItem(index, 'start').then(() => index);
         }}"""
-        index = self.page.evaluate(find, text)
+        index = self.page.evaluate(find)
         if index < 0:
-            raise LookupError(f"No cell of this notebook holds {text!r}.")
+            raise LookupError(f"No cell of this notebook holds {wanted}.")
         return self.page.locator(f'.jp-NotebookPanel:visible .jp-Cell[data-windowed-list-index="{index}"]')
 
     def run_cell(self, text: str):

@@ -118,7 +118,7 @@ class JupyterServer:
 
 @pytest.fixture(scope="session")
 def jupyter():
-    """`with jupyter(command, folder, variables) as server`: started by a command, read off its own messages, stopped."""
+    """`with jupyter(command, folder, variables) as server`: started, found by its own messages, stopped."""
 
     @contextlib.contextmanager
     def started(command: list[str], folder: Path, variables: dict[str, str]) -> Iterator[JupyterServer]:

@@ -32,7 +32,7 @@ def test_make_lab_opens_the_course_home(fresh_copy, plain_environment, jupyter):
         settings = json.loads(server.get("/lab/api/settings/@jupyter-widgets/jupyterlab-manager:plugin"))
         assert settings["schema"]["properties"]["saveState"]["default"] is True
         said = server.run(
-            "import labkit, os, sys; print(labkit.__path__[0], sys.prefix, os.environ['OMP_NUM_THREADS'])"
+            "import labkit, os, sys; print(labkit.__path__[0], sys.prefix, os.environ['MKL_NUM_THREADS'])"
         )
         assert said.split() == [str(fresh_copy / "labs" / "labkit"), str(fresh_copy / ".venv"), "1"]
     assert (fresh_copy / ".venv" / ".made-learner").is_file()

@@ -6,8 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from threadpoolctl import threadpool_limits
-
 from targets.app import create_app
 from targets.config import TargetConfig
 from targets.defences import DEFENCES, parse_defence
@@ -46,9 +44,7 @@ def _serve(options: argparse.Namespace) -> int:
     host = f"[{server.effective_host}]" if ":" in server.effective_host else server.effective_host
     url = f"http://{host}:{server.effective_port}"
     print(f"{url} serves {app.extensions['pipeline']!r}; its page is {url}/docs; Ctrl+C stops it", flush=True)
-    # One request is small work: a pool of threads for each would only make the others wait.
-    with threadpool_limits(1):
-        server.run()  # returns on Ctrl+C and SIGTERM
+    server.run()  # returns on Ctrl+C and SIGTERM
     server.close()
     app.extensions["query_log"].close()
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import json
+import logging
 import os
 import signal
 import sys
@@ -12,15 +13,18 @@ import threading
 from typing import Any
 
 from flask import Flask
+from threadpoolctl import threadpool_limits
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer, create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 from targets.problems import Problem
 
 # Waitress keeps a large body in a temporary file; the app turns it away unread. Beyond this it is not even received.
 MOST_BYTES = 64 * 1024 * 1024
 THREADS = 4
+# A busy lab queues a request now and then; a line on standard error for each would only worry people.
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 class CannotServe(Exception):
@@ -40,9 +44,12 @@ def is_loopback(host: str) -> bool:
 def open_server(app: Flask, host: str = "127.0.0.1", port: int = 0) -> TcpWSGIServer:
     """Bind ``app`` to an address; ``server.effective_port`` is its port, ``server.run()`` serves. Or CannotServe."""
     host = "127.0.0.1" if host == "localhost" else host
-    limits = {"threads": THREADS, "max_request_body_size": MOST_BYTES, "ident": None}
+    workers = _Workers()
+    workers.set_thread_count(THREADS)
     try:
-        server = create_server(app, host=host, port=port, **limits)
+        server = create_server(
+            app, host=host, port=port, _dispatcher=workers, max_request_body_size=MOST_BYTES, ident=None
+        )
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise CannotServe(f"port {port} is taken; choose another, or use --port 0 for a free one") from None
@@ -70,6 +77,14 @@ def stop_with_parent() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class _Workers(ThreadedTaskDispatcher):
+    def handler_thread(self, thread_no: int) -> None:
+        # One request is small work: a crowd of threads for each would only make the others wait. Inside the thread,
+        # because OpenMP keeps its limit by calling thread.
+        with threadpool_limits(1):
+            super().handler_thread(thread_no)
 
 
 class _ProblemTask(ErrorTask):

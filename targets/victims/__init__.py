@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import zlib
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
+from types import ModuleType
 
 import numpy as np
 
@@ -18,15 +18,16 @@ from targets.victims.split import split
 
 __all__ = ["MODELS", "VICTIMS", "Feature", "Part", "Victim", "load_victim"]
 
-VICTIMS: dict[str, Callable[[np.random.Generator], Dataset]] = {
-    "digits": digits.make,
-    "tumour": tumour.make,
-    "fraud": fraud.make,
-    "credit": credit.make,
-    "mail": mail.make,
+# Each module has make(rng) -> Dataset, and DEFAULT_MODEL: the family its vendor would choose.
+VICTIMS: dict[str, ModuleType] = {
+    "digits": digits,
+    "tumour": tumour,
+    "fraud": fraud,
+    "credit": credit,
+    "mail": mail,
 }
 _KEPT = 32  # victims kept in memory; the oldest unused one goes first
-_memory: OrderedDict[tuple[str, int, str | None], Victim] = OrderedDict()
+_memory: OrderedDict[tuple[str, int, str], Victim] = OrderedDict()
 _lock = Lock()
 
 
@@ -37,7 +38,7 @@ def load_victim(name: str, seed: int = 0, model: str | None = None) -> Victim:
     disk (see ``targets.victims.cache``). Raises ValueError that lists the choices when a name is unknown.
     """
     _check(name, seed, model)
-    key = (name, int(seed), model)
+    key = (name, int(seed), model or VICTIMS[name].DEFAULT_MODEL)
     with _lock:
         if key not in _memory:
             _memory[key] = _build(*key)
@@ -56,12 +57,11 @@ def _check(name: str, seed: int, model: str | None) -> None:
         raise ValueError(f"a seed is a whole number from 0 up, not {seed!r}")
 
 
-def _build(name: str, seed: int, model: str | None) -> Victim:
+def _build(name: str, seed: int, family: str) -> Victim:
     # Three independent streams, so that one more draw in a generator cannot move the split or the fit.
     rows, parts, fitting = np.random.SeedSequence([zlib.crc32(name.encode()), seed]).spawn(3)
-    dataset = VICTIMS[name](np.random.default_rng(rows))
+    dataset: Dataset = VICTIMS[name].make(np.random.default_rng(rows))
     train, pool, test = split(dataset.X, dataset.y, np.random.default_rng(parts))
-    family = model or dataset.default_model
     state = int(fitting.generate_state(1)[0])
     estimator = fit_or_load(f"{name}-{family}-{seed}", train, lambda: fit(family, dataset, train, state))
     facts = (name, family, seed, dataset.title, dataset.features, dataset.classes)

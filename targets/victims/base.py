@@ -39,7 +39,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a victim file returns: all rows, their documentation, and the model its vendor would choose.
+    """What a victim file returns: all rows and their documentation.
 
     ``scaling`` is "standard" (learned from the training part) or "range" (from the documented limits).
     """
@@ -49,7 +49,6 @@ class Dataset:
     classes: tuple[str, ...]
     X: Floats
     y: Ints
-    default_model: str
     scaling: str = "standard"
 
 

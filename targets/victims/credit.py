@@ -12,6 +12,7 @@ import numpy as np
 
 from targets.victims.base import Dataset, Feature, Floats
 
+DEFAULT_MODEL = "tree"
 ROWS = 4000
 SHARES = (0.50, 0.75)
 NOISE = 0.35  # standard deviation of the experts' disagreement, on a score of standard deviation near 1.5
@@ -65,4 +66,4 @@ def make(rng: np.random.Generator) -> Dataset:
     X = _applications(rng, ROWS)
     score = _score(X) + rng.normal(0, NOISE, ROWS)
     y = np.searchsorted(np.quantile(score, SHARES), score).astype(np.int64)
-    return Dataset("Consumer credit decision", FEATURES, ("approve", "refer", "decline"), X, y, default_model="tree")
+    return Dataset("Consumer credit decision", FEATURES, ("approve", "refer", "decline"), X, y)

@@ -11,6 +11,8 @@ from sklearn.datasets import load_digits
 
 from targets.victims.base import Dataset, Feature
 
+DEFAULT_MODEL = "network"
+
 
 def make(rng: np.random.Generator) -> Dataset:
     """The digits rows with 64 pixel features named by row and column; ``rng`` is not used, the data is fixed."""
@@ -22,6 +24,5 @@ def make(rng: np.random.Generator) -> Dataset:
         classes=tuple("0123456789"),
         X=X.astype(np.float64),
         y=y.astype(np.int64),
-        default_model="network",
         scaling="range",
     )

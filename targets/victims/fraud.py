@@ -15,6 +15,7 @@ import numpy as np
 
 from targets.victims.base import Dataset, Feature, Floats
 
+DEFAULT_MODEL = "forest"
 ROWS = 6000
 SHARES = (0.60, 0.82)  # genuine below the first quantile of risk, fraud above the second
 WRONG_LABELS = 0.03
@@ -78,5 +79,4 @@ def make(rng: np.random.Generator) -> Dataset:
         classes=("genuine", "review", "fraud"),
         X=np.column_stack([values for values, _ in columns.values()]),
         y=y,
-        default_model="forest",
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from targets.victims.base import Dataset, Feature
 
+DEFAULT_MODEL = "linear"
 ROWS = 4000
 TOPICS = {  # topic: (share of mails, its words); the first two are wanted, the others are spam
     "work": (
@@ -69,4 +70,4 @@ def make(rng: np.random.Generator) -> Dataset:
     features = [Feature(word, 0, WORD_HIGH, "count") for word in VOCABULARY]
     features += [Feature(name, 0, high, "count") for name, high in zip(LINKS, LINK_HIGH, strict=True)]
     classes = ("wanted", "spam")
-    return Dataset("Mail filter", tuple(features), classes, X.astype(np.float64), spam.astype(np.int64), "linear")
+    return Dataset("Mail filter", tuple(features), classes, X.astype(np.float64), spam.astype(np.int64))

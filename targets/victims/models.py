@@ -32,7 +32,7 @@ def _forest(state: int) -> Any:
 
 
 # A fast, early end: a longer fit gains nothing on the test rows of any of the five data sets.
-_TRAINING = {"alpha": 0.01, "learning_rate_init": 0.01, "max_iter": 1000, "tol": 1e-3, "n_iter_no_change": 5}
+_TRAINING = {"alpha": 0.01, "learning_rate_init": 0.01, "max_iter": 1000, "tol": 1e-3}
 
 
 def _network(state: int) -> Any:

@@ -11,6 +11,7 @@ from sklearn.datasets import load_breast_cancer
 
 from targets.victims.base import Dataset, Feature
 
+DEFAULT_MODEL = "linear"
 # measurement: unit, then the upper limit of its mean, standard error and worst value over the nuclei of one image
 _LIMITS: dict[str, tuple[str, tuple[float, float, float]]] = {
     "radius": ("px", (40, 5, 50)),
@@ -40,5 +41,4 @@ def make(rng: np.random.Generator) -> Dataset:
         classes=("malignant", "benign"),
         X=X.astype(np.float64),
         y=y.astype(np.int64),
-        default_model="linear",
     )

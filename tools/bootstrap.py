@@ -102,15 +102,13 @@ def install(requirements: Path, uv: str | None) -> None:
 
 def show_progress(lines, total: int) -> None:
     """Turn pip's long log into one line that keeps moving (into nothing when nobody watches)."""
-    seen = 0
+    watched, seen = sys.stderr.isatty(), 0
     for line in lines:
         seen += line.startswith("Collecting ")
-        if sys.stderr.isatty():
-            phase = (
-                "unpacking" if line.startswith("Installing collected") else f"fetching {min(seen, total)} of {total}"
-            )
+        phase = "unpacking" if line.startswith("Installing collected") else f"fetching {min(seen, total)} of {total}"
+        if watched:
             print(f"\r  {phase:<24}", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
+    if watched:
         print("\r" + " " * 40 + "\r", end="", file=sys.stderr)
 
 
@@ -132,11 +130,8 @@ def stamped(level: str) -> bool:
     """Whether .venv already holds what a level needs (the full environment holds the learner's too)."""
     if not PYTHON.exists() or UNFINISHED.exists():
         return False
-    for one in {level, "full"}:
-        mark = VENV / f".made-{one}"
-        if mark.exists() and mark.read_text(encoding="utf-8") == stamp(one):
-            return True
-    return False
+    marks = {one: VENV / f".made-{one}" for one in (level, "full")}
+    return any(mark.exists() and mark.read_text(encoding="utf-8") == stamp(one) for one, mark in marks.items())
 
 
 def usable() -> bool:

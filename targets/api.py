@@ -33,7 +33,7 @@ def predict() -> Response:
     try:
         attempt.key = caller_key()
         attempt.read(_body())
-        answer = attempt.target.pipeline.answer(attempt.query())
+        body = _answer_json(attempt.target.pipeline.answer(attempt.query()))
     except Problem as problem:
         attempt.record("invalid", problem.detail)
         raise
@@ -46,7 +46,9 @@ def predict() -> Response:
         current_app.logger.error("%s", failure, exc_info=failure.__cause__)
         attempt.record("failed", str(failure))
         raise Problem(503, str(failure), _TELL) from None
-    body = _answer_json(answer)
+    except Exception as error:  # a fault of ours: on record too, then a 503 like any other
+        attempt.record("failed", repr(error))
+        raise
     attempt.record("answered")
     return Response(body, mimetype="application/json")
 
@@ -121,12 +123,15 @@ class _Attempt:
         self.rows: Floats = np.empty((0, 0))
 
     def read(self, body: bytes) -> None:
+        """Take the rows from the body. Raises Problem."""
         self.rows = read_rows(body, self.target.pipeline.victim.features, self.target.config.max_rows)
 
     def query(self) -> Query:
+        """The attempt as a defence sees it."""
         return Query(self.rows, self.key, self.source, self.time)
 
     def record(self, verdict: str, reason: str = "") -> None:
+        """Put the attempt on record, then count it. Raises Problem 503 when the log cannot be written."""
         seconds = time.perf_counter() - self.started
         content = self.rows if self.target.config.store_rows and len(self.rows) else None
         entry = (self.time, self.key, self.source, len(self.rows), verdict, seconds * 1000, reason, content)

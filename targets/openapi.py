@@ -111,45 +111,39 @@ def _object(properties: dict[str, Any], optional: tuple[str, ...] = ()) -> dict[
     return {"type": "object", "properties": properties, "required": required}
 
 
+_NUMBER, _TEXT, _COUNT = {"type": "number"}, {"type": "string"}, {"type": "integer", "minimum": 0}
+_FEATURE = _object({"name": _TEXT, "low": _NUMBER, "high": _NUMBER, "unit": _TEXT})
+_MODEL = {
+    "name": _TEXT,
+    "title": _TEXT,
+    "features": _array(_FEATURE),
+    "classes": _array(_TEXT),
+    "output": {"enum": ["probabilities", "labels"]},
+    "max_rows": _COUNT,
+}
+_PROBLEM = {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "next_step": _TEXT}
+_SAME_FOR_ALL = {
+    "Model": _object(_MODEL),
+    "Usage": _object(
+        {"key": _TEXT, "requests": _COUNT, "rows": _COUNT, "refused_requests": _COUNT, "refused_rows": _COUNT}
+    ),
+    "Health": _object({"status": {"const": "ok"}, "name": _TEXT}),
+    "Fingerprints": _object({"victim": _array({"type": "string", "pattern": "^[0-9a-f]{64}$"})}),
+    "Problem": _object({**_PROBLEM, "field": _TEXT, "row": _COUNT}, optional=("field", "row")),
+}
+
+
 def _schemas(target: Target) -> dict[str, Any]:
     width, classes = len(target.description["features"]), len(target.description["classes"])
-    number, text, count = {"type": "number"}, {"type": "string"}, {"type": "integer", "minimum": 0}
     names = ", ".join(feature["name"] for feature in target.description["features"])
-    row = _array(number, minItems=width, maxItems=width, description=f"In this order: {names}")
+    row = _array(_NUMBER, minItems=width, maxItems=width, description=f"In this order: {names}")
     label = {"type": "integer", "minimum": 0, "maximum": classes - 1}
-    shares = {**_array(_array(number, minItems=classes, maxItems=classes)), "type": ["array", "null"]}
-    hidden = target.description["output"] == "labels"
+    shares: dict[str, Any] = _array(_array(_NUMBER, minItems=classes, maxItems=classes))
+    if target.description["output"] == "labels":
+        shares = {"type": "null"}
     return {
         "Rows": _object({"rows": _array(row, minItems=1, maxItems=target.config.max_rows)}),
-        "Answer": _object(
-            {"labels": _array(label), "probabilities": {"type": "null"} if hidden else shares, "rows": count}
-        ),
-        "Model": _object(
-            {
-                "name": text,
-                "title": text,
-                "features": _array(_object({"name": text, "low": number, "high": number, "unit": text})),
-                "classes": _array(text),
-                "output": {"enum": ["probabilities", "labels"]},
-                "max_rows": count,
-            }
-        ),
-        "Usage": _object(
-            {"key": text, "requests": count, "rows": count, "refused_requests": count, "refused_rows": count}
-        ),
-        "Health": _object({"status": {"const": "ok"}, "name": text}),
+        "Answer": _object({"labels": _array(label), "probabilities": shares, "rows": _COUNT}),
         "LabRows": _object({"rows": _array(row), "truth": _array(label)}),
-        "Fingerprints": _object({"victim": _array({"type": "string", "pattern": "^[0-9a-f]{64}$"})}),
-        "Problem": _object(
-            {
-                "type": text,
-                "title": text,
-                "status": {"type": "integer"},
-                "detail": text,
-                "field": text,
-                "row": count,
-                "next_step": text,
-            },
-            optional=("field", "row"),
-        ),
+        **_SAME_FOR_ALL,
     }

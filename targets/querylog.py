@@ -24,7 +24,7 @@ _metadata = sa.MetaData()
 _queries = sa.Table(
     "queries",
     _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("time", sa.Float, nullable=False),
     sa.Column("key", sa.String(128), nullable=False, index=True),
     sa.Column("source", sa.String(64), nullable=False),
@@ -63,7 +63,7 @@ class QueryLog:
             self._sqlite = self.url.get_backend_name() == "sqlite"
             self._in_memory = self._sqlite and self.url.database in (None, "", ":memory:")
             self._engine = self._connect()
-            _metadata.create_all(self._engine)
+            self._create_table()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             why = str(getattr(error, "orig", error)).splitlines()[0]
             raise ValueError(f"the query log cannot be opened: {why}; give an SQLAlchemy URL") from None
@@ -99,7 +99,7 @@ class QueryLog:
         return [_record(row) for row in self._run(_for_key(sa.select(_queries), key).order_by(_queries.c.id))]
 
     def usage(self, key: str) -> dict[str, Any]:
-        """What ``key`` has used: all requests, rows answered, and what was refused."""
+        """What ``key`` has used: all requests (invalid ones too), rows answered, and what was refused."""
         refused = _queries.c.verdict == "refused"
         answered = _queries.c.verdict == "answered"
         counts = sa.select(
@@ -114,6 +114,13 @@ class QueryLog:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+    def _create_table(self) -> None:
+        try:
+            _metadata.create_all(self._engine)
+        except sa.exc.DBAPIError:  # another target made the table at the same moment
+            if not sa.inspect(self._engine).has_table(_queries.name):
+                raise
 
     def _run(self, query: Any) -> list[Any]:
         with self._read_lock, self._engine.connect() as connection:

@@ -51,6 +51,7 @@ def open_server(app: Flask, host: str = "127.0.0.1", port: int = 0) -> TcpWSGISe
             app, host=host, port=port, _dispatcher=workers, max_request_body_size=MOST_BYTES, ident=None
         )
     except OSError as error:
+        workers.shutdown()
         if error.errno == errno.EADDRINUSE:
             raise CannotServe(f"port {port} is taken; choose another, or use --port 0 for a free one") from None
         raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from None
@@ -80,9 +81,10 @@ def stop_with_parent() -> None:
 
 
 class _Workers(ThreadedTaskDispatcher):
+    """Worker threads whose numeric libraries use one thread each: a request is small work, a crowd only waits."""
+
     def handler_thread(self, thread_no: int) -> None:
-        # One request is small work: a crowd of threads for each would only make the others wait. Inside the thread,
-        # because OpenMP keeps its limit by calling thread.
+        """Serve requests. The limit is set inside the thread, because OpenMP keeps it by calling thread."""
         with threadpool_limits(1):
             super().handler_thread(thread_no)
 
@@ -91,6 +93,7 @@ class _ProblemTask(ErrorTask):
     """Errors that Waitress finds before the app sees the request, as problem documents."""
 
     def execute(self) -> None:
+        """Write the problem and close the connection."""
         error = self.request.error
         next_step = "Send fewer rows in a request" if error.code == 413 else "Send a plain HTTP/1.1 request"
         body = json.dumps(Problem(error.code, f"the target cannot take this: {error.body}", next_step).document())

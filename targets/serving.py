@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from typing import Any
@@ -43,20 +44,16 @@ def is_loopback(host: str) -> bool:
 
 def open_server(app: Flask, host: str = "127.0.0.1", port: int = 0) -> TcpWSGIServer:
     """Bind ``app`` to an address; ``server.effective_port`` is its port, ``server.run()`` serves. Or CannotServe."""
-    host = "127.0.0.1" if host == "localhost" else host
-    workers = _Workers()
-    workers.set_thread_count(THREADS)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server = create_server(
-            app, host=host, port=port, _dispatcher=workers, max_request_body_size=MOST_BYTES, ident=None
-        )
+        listener = socket.create_server((host, port), family=family)  # unlike Waitress, it closes what it cannot bind
     except OSError as error:
-        workers.shutdown()
         if error.errno == errno.EADDRINUSE:
             raise CannotServe(f"port {port} is taken; choose another, or use --port 0 for a free one") from None
         raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from None
-    except ValueError as error:  # Waitress's word for a host it cannot resolve
-        raise CannotServe(f"cannot listen on {host}:{port}: {error}") from None
+    workers = _Workers()
+    workers.set_thread_count(THREADS)
+    server = create_server(app, sockets=[listener], _dispatcher=workers, max_request_body_size=MOST_BYTES, ident=None)
     server.channel_class = _Channel
     return server
 

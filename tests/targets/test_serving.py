@@ -128,6 +128,7 @@ def test_a_taken_port_is_one_clear_line(running: str, capsys: pytest.CaptureFixt
         (["mail", "--seed", "-1"], "a seed is a whole number from 0 up, not -1"),
         (["mail", "--host", "0.0.0.0"], "0.0.0.0 can be reached by others; add --expose"),
         (["mail", "--host", "example.org"], "example.org can be reached by others; add --expose"),
+        (["mail", "--host", "127.0.0.300", "--expose"], "cannot listen on 127.0.0.300:0: "),
         (["mail", "--port", "70000"], "a port is a number from 0 to 65535, not 70000"),
         (["mail", "--log", "nonsense"], "the query log cannot be opened"),
         (["mail", "--log", "sqlite:////no/such/folder/log.db"], "the query log cannot be opened"),

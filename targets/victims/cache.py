@@ -77,7 +77,7 @@ def _load(file: Path, identity: bytes) -> Any:
         return None
     digest, payload = content[:_DIGEST], content[_DIGEST:]
     if digest != hashlib.sha256(identity + payload).digest():
-        _log.warning("the cached model %s is damaged; it is fitted again", file.name)
+        _log.warning("the cached model %s is damaged or older than the code; it is fitted again", file.name)
         return None
     try:
         return skops.io.loads(payload, trusted=TRUSTED)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from urllib.parse import quote, urlsplit
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from tools import bootstrap
+from tools.jupyter_process import stop, wait_for_address
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -79,25 +79,12 @@ def serve_labs(folder: Path, source: Path | None = None) -> Iterator[Server]:
         variables[f"JUPYTER_{name}_DIR"] = str(folder / f"jupyter-{name.lower()}")
     variables.update(IPYTHONDIR=str(folder / "ipython"), JUPYTERLAB_WORKSPACES_DIR=str(folder / "workspaces"))
     command = bootstrap.lab_command(["--no-browser", "--LabApp.expose_app_in_browser=True"])
-    with (
-        open(folder / "jupyter.log", "w+", encoding="utf-8") as log,
-        subprocess.Popen(command, cwd=labs, env=variables, stderr=subprocess.PIPE, stdout=log, text=True) as process,
-    ):
+    pipe = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, cwd=labs, env=variables, **pipe) as process:
         try:
-            yield Server(*address_in(process.stderr, log), labs)
+            yield Server(*wait_for_address(process), labs)
         finally:
-            process.terminate()
-            process.communicate()
-
-
-def address_in(lines, log) -> tuple[str, str]:
-    """Read a starting server's messages up to the line with its address; return address and token."""
-    for line in lines:
-        log.write(line)
-        if found := re.search(r"(http://127\.0\.0\.1:\d+)/\S*token=(\w+)", line):
-            return found[1], found[2]
-    log.seek(0)
-    raise RuntimeError(f"JupyterLab stopped before it had an address:\n{log.read()}")
+            stop(process)
 
 
 @dataclass

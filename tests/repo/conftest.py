@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import shutil
-import signal
 import subprocess
-import threading
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -18,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import websocket
+
+from tools.jupyter_process import stop, wait_for_address
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -122,22 +121,11 @@ def jupyter():
 
     @contextlib.contextmanager
     def started(command: list[str], folder: Path, variables: dict[str, str]) -> Iterator[JupyterServer]:
-        process = subprocess.Popen(
-            command, cwd=folder, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        heard = []
-        try:
-            for line in process.stderr:
-                heard.append(line)
-                if found := re.search(r"(http://127\.0\.0\.1:\d+)/\S*token=(\w+)", line):
-                    break
-            else:
-                pytest.fail("the server stopped before it had an address:\n" + "".join(heard))
-            threading.Thread(target=process.stderr.read, daemon=True).start()  # so that the pipe never fills
-            yield JupyterServer(found[1], found[2])
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-            process.stderr.close()
+        pipe = {"stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+        with subprocess.Popen(command, cwd=folder, env=variables, **pipe) as process:
+            try:
+                yield JupyterServer(*wait_for_address(process))
+            finally:
+                stop(process)
 
     return started

@@ -1,0 +1,26 @@
+"""Where nbgrader finds the course and what it does to a notebook on the way to the learner and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+STUB = "# YOUR CODE HERE\nraise NotImplementedError"
+
+
+def apply(c: Any) -> None:
+    """Fill nbgrader's configuration object ``c``."""
+    c.CourseDirectory.course_id = "model-theft-labs"
+    c.CourseDirectory.root = str(ROOT)
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = "labs"
+    # Solutions and labs have no student level: solutions/01_steal_by_query/01_steal_by_query.ipynb.
+    c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc*", "__pycache__", ".model-theft-labs"]
+    c.ClearSolutions.code_stub = {"python": STUB}
+    c.ClearSolutions.text_stub = "*Your answer here.*"
+    c.Execute.timeout = 120
+    c.ExecutePreprocessor.timeout = 120
+    # Feedback and grades must not depend on which kernel name a learner's notebook carries.
+    c.ExecutePreprocessor.kernel_name = "python3"
+    c.NbGraderConfig.logfile = ""

@@ -89,11 +89,15 @@ def serve_labs(folder: Path, source: Path | None = None) -> Iterator[Server]:
 
 @dataclass
 class Browser:
-    """A Chromium window on one server; `strangers` collects every address asked for that is not this machine's."""
+    """A Chromium window on one server.
+
+    `strangers` collects every address asked for that is not this machine's, `complaints` every error in the console.
+    """
 
     context: BrowserContext
     server: Server
     strangers: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
 
     def watch(self, url: str) -> None:
         parts = urlsplit(url)
@@ -105,6 +109,7 @@ class Browser:
         page = self.context.new_page()
         page.set_default_timeout(PATIENCE)
         page.on("websocket", lambda socket: self.watch(socket.url))
+        page.on("console", lambda line: self.complaints.append(line.text) if line.type == "error" else None)
         page.goto(f"{self.server.url}{path}{'&' if '?' in path else '?'}token={self.server.token}")
         expect(page.locator("#jp-top-panel")).to_be_visible(timeout=PATIENCE)
         return page

@@ -16,6 +16,7 @@ def test_the_course_home_comes_first_and_follows_the_systems_theme(browser, them
     assert hero.evaluate("image => image.complete && image.naturalWidth") > 0
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true" if theme == "light" else "false")
     expect(page.get_by_text("Would you like to get notified about official Jupyter news?")).to_have_count(0)
+    assert browser.complaints == [], "JupyterLab starts with errors in the browser's console"
 
 
 def test_the_menus_hold_nothing_of_the_instructors(browser):

@@ -61,6 +61,7 @@ def test_each_room_has_a_page_of_one_screen(root, room):
 
 def test_modules_stay_small(root):
     modules = [path for room in [*ROOMS, "tools"] for path in (root / room).rglob("*.py")]
+    modules = [path for path in modules if path.parent.name != "exercises"]  # one file a lab, as long as the lab
     lengths = {str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
     long = {name: length for name, length in lengths.items() if length > 250}
     assert long == {}

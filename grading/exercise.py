@@ -33,6 +33,7 @@ class Exercise:
     judge: Callable[[Any, Any], float]
     passed: str
     seconds: float
+    kind: str
 
     @property
     def lab(self) -> str:
@@ -58,11 +59,13 @@ def exercise(
     hints: tuple[str, ...],
     passed: str,
     seconds: float = 20.0,
+    kind: str = "function",
 ) -> Callable[[Callable[[Any, Any], float]], Callable[[Any, Any], float]]:
     """Register a judging function as exercise ``id`` ("01.2").
 
     ``objectives`` are CAS-005 numbers ("1.5"); ``hints`` two or three, from a nudge to nearly the code; ``passed`` the
-    sentence for full marks; ``seconds`` the longest one call of the learner's code may take.
+    sentence for full marks; ``seconds`` the longest one call of the learner's code may take; ``kind`` is what is to be
+    handed in: a "function", an "object" with methods, or a "value".
     """
     if not 2 <= len(hints) <= 3:
         raise ValueError(f"exercise {id} needs two or three hints, it has {len(hints)}")
@@ -70,7 +73,7 @@ def exercise(
     def register(judge: Callable[[Any, Any], float]) -> Callable[[Any, Any], float]:
         if id in _registry and _registry[id].judge.__module__ != judge.__module__:
             raise ValueError(f"exercise {id} is registered twice")
-        _registry[id] = Exercise(id, title, points, minutes, objectives, hints, judge, passed, seconds)
+        _registry[id] = Exercise(id, title, points, minutes, objectives, hints, judge, passed, seconds, kind)
         return judge
 
     return register

@@ -21,6 +21,7 @@ def judge(exercise: Exercise, world: World, channel: Channel, opening: dict) -> 
             raise NotYet(
                 "The answer is None: nothing is written here yet.", "Fill in the cell above.", unattempted=True
             )
+        _fits(opening, exercise)
         score, state = _checked(exercise.judge(dialogue.answer(), world), exercise), PASSED
         message, next_step = exercise.passed, ""
         if score < 1:
@@ -46,6 +47,20 @@ def judge(exercise: Exercise, world: World, channel: Channel, opening: dict) -> 
         "printed": dialogue.printed,
         "warned": dialogue.warned,
     }
+
+
+def _fits(opening: dict, exercise: Exercise) -> None:
+    """Catch the commonest slip, handing in what a function returned in place of the function."""
+    given = opening["kind"]
+    if given == exercise.kind or (given, exercise.kind) == ("function", "object"):
+        return
+    wanted = {"function": "a function", "object": "an object with methods", "value": "a value"}[exercise.kind]
+    raise NotYet(
+        f"You handed in a {opening['name']}; this exercise wants {wanted}.",
+        "Name the function itself, without brackets after it: check(id, my_function)."
+        if exercise.kind == "function"
+        else "Hand in what the exercise's text describes.",
+    )
 
 
 def _checked(score: float, exercise: Exercise) -> float:

@@ -23,4 +23,3 @@ def apply(c: Any) -> None:
     c.ExecutePreprocessor.timeout = 120
     # Feedback and grades must not depend on which kernel name a learner's notebook carries.
     c.ExecutePreprocessor.kernel_name = "python3"
-    c.NbGraderConfig.logfile = ""

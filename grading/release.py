@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 import tempfile
@@ -97,7 +98,8 @@ def _write_heading(cell: dict, exercise: Exercise) -> None:
 
 def generate(names: list[str], folder: Path, source: Path = SOLUTIONS) -> None:
     """Run nbgrader's own generate_assignment for ``names`` into ``folder``, without a gradebook."""
-    from nbgrader.apps import GenerateAssignmentApp
+    from nbgrader.converters import GenerateAssignment
+    from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
     for name in names:
@@ -105,10 +107,9 @@ def generate(names: list[str], folder: Path, source: Path = SOLUTIONS) -> None:
         apply(config)
         config.CourseDirectory.source_directory = str(source)
         config.CourseDirectory.release_directory = str(folder)
-        config.GenerateAssignment.no_database = True
-        config.NbGrader.log_level = 40
         config.CourseDirectory.assignment_id = name
-        app = GenerateAssignmentApp(config=config)
-        app.initialize([])
-        app.config.merge(config)
-        app.start()
+        config.GenerateAssignment.no_database = True
+        config.SaveCells.enabled = False
+        converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
+        converter.log.setLevel(logging.ERROR)
+        converter.start()

@@ -11,9 +11,21 @@ import numpy as np
 from grading.learner import Tagged
 from labkit.metrics import fingerprint
 from labkit.transport import WsgiTransport
-from targets import TargetConfig, Victim, create_app, load_victim
+from targets import Defence, Query, TargetConfig, Victim, create_app, load_victim
 
 PUBLIC_SECRET = "self-study"
+
+
+class ShuffledClasses(Defence):
+    """Answers with the classes in another order: ``order[k]`` is the victim's class behind answer k. Not a defence but
+    the examiner's trick: a copy must come from queries, not from data that anybody has.
+    """
+
+    def __init__(self, order: np.ndarray):
+        self.order = np.asarray(order)
+
+    def after(self, query: Query, probabilities: np.ndarray) -> np.ndarray:
+        return probabilities[:, self.order]
 
 
 class JudgeTarget:
@@ -35,6 +47,11 @@ class JudgeTarget:
     def rows_bought(self) -> int:
         """Rows answered so far."""
         return len(self.asked)
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """What this target answers to ``rows``, (n,); for the judge's own measuring, not counted."""
+        reply = self._transport.send("POST", "/v1/predict", {"rows": np.asarray(rows).tolist()}, {"X-API-Key": "judge"})
+        return np.asarray(reply.body["labels"], dtype=int)
 
     def asked_any_of(self, rows: Any) -> int:
         """How many of ``rows`` were asked of this target (exact bytes)."""

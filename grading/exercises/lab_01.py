@@ -9,6 +9,7 @@ import numpy as np
 from grading import NotYet, World, exercise, expect_array, expect_number
 from grading.exercise import manual
 from grading.learner import Remote
+from grading.world import ShuffledClasses
 from labkit import agreement, fingerprints, make_surrogate
 from targets import Victim
 from targets.defences.label_only import LabelOnly
@@ -23,6 +24,19 @@ def _rows_with_twins(world: World) -> np.ndarray:
     rows = world.victim("digits").pool.X[rng.permutation(400)[:150]]
     twins = rows[rng.integers(0, 150, 70)]
     return rng.permutation(np.vstack([rows, twins]))
+
+
+def _two_tables(parts: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if not isinstance(parts, (list, tuple)) or len(parts) != 2:
+        raise NotYet("Your function does not return two tables.", "End with `return pool, test`.")
+    pool, test = (_table(part, rows.shape[1], name) for part, name in zip(parts, ("pool", "test part"), strict=True))
+    return pool, test
+
+
+def _table(part: Any, width: int, name: str) -> np.ndarray:
+    # An empty list has no columns; it is a table without rows all the same.
+    empty = isinstance(part, list) and not part
+    return np.empty((0, width)) if empty else expect_array(part, (None, width), f"the {name}")
 
 
 @exercise(
@@ -46,11 +60,7 @@ def _rows_with_twins(world: World) -> np.ndarray:
 def splits_without_leak(learner: Remote, world: World) -> float:
     rows = _rows_with_twins(world)
     share = 0.4
-    parts = learner(rows, share, world.rng_for_learner("split"))
-    if not isinstance(parts, (list, tuple)) or len(parts) != 2:
-        raise NotYet("Your function does not return two tables.", "End with `return pool, test`.")
-    pool = expect_array(parts[0], (None, rows.shape[1]), "the pool")
-    test = expect_array(parts[1], (None, rows.shape[1]), "the test part")
+    pool, test = _two_tables(learner(rows, share, world.rng_for_learner("split")), rows)
     if len(pool) + len(test) != len(rows):
         raise NotYet(
             f"{len(rows)} rows went in, {len(pool) + len(test)} came out.",
@@ -75,13 +85,21 @@ def splits_without_leak(learner: Remote, world: World) -> float:
             "The test part comes from one end of the table: if rows are sorted by day or by class, it is biased.",
             "Shuffle the different rows with `rng` before you cut.",
         )
+    again = _two_tables(learner(rows, share, world.rng_for_learner("another split")), rows)[1]
+    if fingerprints(again) == fingerprints(test):
+        raise NotYet(
+            "Two different generators gave the same split, so chance has no part in it.",
+            "Shuffle the different rows with `rng` before you cut.",
+        )
     world.say(f"{len(rows)} rows in, {len(pool)} to the pool, {len(test)} to the test, 0 on both sides")
     return 1.0
 
 
 def _steal(learner: Remote, world: World, *, name: str, budget: int, labels_only: bool = False) -> float:
     """Let the learner steal, put the victim out of reach, and measure the copy on rows that were never asked."""
-    target = world.target(name, defences=(LabelOnly(),) if labels_only else ())
+    # Secret names for the classes: a model trained on true labels of data that anybody has agrees with nothing here.
+    shuffle = ShuffledClasses(world.rng("names").permutation(10))
+    target = world.target(name, defences=(shuffle, LabelOnly()) if labels_only else (shuffle,))
     victim = target.victim
     model = learner(target.api(budget=budget), victim.pool.X, world.rng_for_learner("theft"))
     target.close()
@@ -100,7 +118,7 @@ def _steal(learner: Remote, world: World, *, name: str, budget: int, labels_only
     if not target.rows_bought:
         raise NotYet("The target's log shows no query of yours.", "Buy answers with api.predict(rows).")
     copied = expect_array(model.predict(victim.test.X), (len(victim.test.X),), "the copy's prediction")
-    reached = agreement(copied.astype(int), victim.labels(victim.test.X))
+    reached = agreement(copied.astype(int), target.labels(victim.test.X))
     world.say(f"agreement with the victim on {len(copied)} test rows: {reached:.3f}")
     return reached
 
@@ -124,7 +142,7 @@ def _against_floor(reached: float, floor: float, advice: str) -> float:
     passed="A working copy, paid for within the budget, measured on rows nobody trained on.",
     hints=(
         "Three steps: choose rows the thief owns, buy their answers, fit a model of your own on them.",
-        "Choose rows with rng.permutation(len(pool))[:int(api.left)], buy with api.predict, and let fit_surrogate do the fitting.",
+        "Choose with rng.permutation(len(pool))[:int(api.left)], buy with api.predict, then call fit_surrogate.",
         "rows = pool[rng.permutation(len(pool))[: int(api.left)]]\n"
         "answers = api.predict(rows)\n"
         "return fit_surrogate(rows, answers)",
@@ -137,26 +155,6 @@ def steals_within_the_budget(learner: Remote, world: World) -> float:
 
 @exercise(
     "01.3",
-    title="Steal from labels alone",
-    points=2,
-    minutes=8,
-    objectives=("1.5", "4.2"),
-    passed="Hiding the confidences did not keep the model.",
-    hints=(
-        "The target answers with labels only: answers.probabilities is None, or worse, says 1 and 0. What is left to fit on?",
-        "api.labels(rows) buys labels; a classifier of scikit-learn fits on (rows, labels) directly. Scale the rows first.",
-        "rows = pool[rng.permutation(len(pool))[: int(api.left)]]\n"
-        'model = make_surrogate("linear")\n'
-        "return model.fit(rows, api.labels(rows))",
-    ),
-)
-def steals_from_labels(learner: Remote, world: World) -> float:
-    reached = _steal(learner, world, name="digits", budget=LABEL_BUDGET, labels_only=True)
-    return _against_floor(reached, LABEL_FLOOR, "Buy labels for different pool rows, then fit a scaled model on them.")
-
-
-@exercise(
-    "01.4",
     title="Ask better questions",
     points=3,
     minutes=12,
@@ -164,7 +162,7 @@ def steals_from_labels(learner: Remote, world: World) -> float:
     passed="Your questions teach a copy more than the same number of random ones.",
     hints=(
         "A row on which the copy is sure teaches it little. Which rows is it least sure of?",
-        "The margin is the gap between the two largest probabilities of a row. Sort the pool by margin and take the smallest.",
+        "The margin is the gap between a row's two largest probabilities. Sort by margin and take the smallest.",
         "top = np.sort(copy_probabilities, axis=1)\n"
         "margin = top[:, -1] - top[:, -2]\n"
         "return np.argsort(margin)[:count]",
@@ -214,6 +212,26 @@ def _teach(learner: Remote, world: World, victim: Victim, run: int) -> tuple[flo
 
 
 @exercise(
+    "01.4",
+    title="Steal from labels alone",
+    points=2,
+    minutes=8,
+    objectives=("1.5", "4.2"),
+    passed="Hiding the confidences did not keep the model.",
+    hints=(
+        "The target answers with labels only: answers.probabilities is None. What is left to fit on?",
+        "api.labels(rows) buys labels; a classifier of scikit-learn fits on (rows, labels). Scale the rows first.",
+        "rows = pool[rng.permutation(len(pool))[: int(api.left)]]\n"
+        'model = make_surrogate("linear")\n'
+        "return model.fit(rows, api.labels(rows))",
+    ),
+)
+def steals_from_labels(learner: Remote, world: World) -> float:
+    reached = _steal(learner, world, name="digits", budget=LABEL_BUDGET, labels_only=True)
+    return _against_floor(reached, LABEL_FLOOR, "Buy labels for different pool rows, then fit a scaled model on them.")
+
+
+@exercise(
     "01.5",
     title="Read the curve",
     points=2,
@@ -222,8 +240,8 @@ def _teach(learner: Remote, world: World, victim: Victim, run: int) -> tuple[flo
     passed="You read the budget off the curve, with the spread and not with the luckiest run.",
     hints=(
         "One lucky seed is not a result. Which number of a budget's runs would you promise a risk owner?",
-        "Group the runs by budget, take the lowest agreement of each group, and return the smallest budget whose lowest "
-        "run reaches the floor; None if there is none.",
+        "Group the runs by budget, take the lowest agreement of each group, and return the smallest budget whose "
+        "lowest run reaches the floor; None if there is none.",
         "good = [b for b in sorted({r['budget'] for r in runs})\n"
         "        if min(r['agreement'] for r in runs if r['budget'] == b) >= floor]\n"
         "return good[0] if good else None",

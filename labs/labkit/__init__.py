@@ -4,6 +4,7 @@ from labkit import progress
 from labkit.api import Answers, Api, ModelCard
 from labkit.checking import check, hint
 from labkit.errors import BudgetSpent, LabelsOnly, LabError, QueryRefused, TargetGone
+from labkit.experiments import OWN_LABELS, theft_experiment
 from labkit.guessing import guess, reveal
 from labkit.launch import Rows, Target, launch
 from labkit.metrics import accuracy, agreement, agreement_by_class, fingerprint, fingerprints, majority_share
@@ -12,6 +13,7 @@ from labkit.plots import Table, plot_bars, plot_curve, plot_digits, show
 from labkit.surrogates import fit_surrogate, make_surrogate
 
 __all__ = [
+    "OWN_LABELS",
     "Answers",
     "Api",
     "BudgetSpent",
@@ -44,4 +46,5 @@ __all__ = [
     "show",
     "spread",
     "sweep",
+    "theft_experiment",
 ]

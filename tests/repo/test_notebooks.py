@@ -33,7 +33,7 @@ def is_exercise(cell):
 
 
 def code_lines(cell):
-    return [line for line in cell["source"].splitlines() if line.strip() and not line.startswith("### ")]
+    return [line for line in cell["source"].splitlines() if line.strip() and not line.lstrip().startswith("### ")]
 
 
 def words(source):

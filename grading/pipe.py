@@ -2,7 +2,7 @@
 
 Both ends speak in frames: four bytes of length, then JSON (see labkit.wire). The learner's side opens with ``check``;
 the judge sends ``call`` frames, each answered by ``return`` or ``raise``, with ``send`` frames in between that the
-judge answers; it closes with ``verdict``.
+judge answers; it closes with the verdict. ``open`` and ``send`` at the top serve the lab's own cells.
 """
 
 from __future__ import annotations
@@ -11,14 +11,18 @@ import struct
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import IO
+from dataclasses import asdict
+from typing import IO, Any
 
 from grading.exercise import find
 from grading.judging import judge as run
 from grading.selfstudy import new_world
 from labkit import wire
 from labkit.errors import BadAnswer, LabError
+from labkit.launch import TargetSpec
 from labkit.learner_side import LearnerSide
+from labkit.transport import WsgiTransport
+from targets import create_app
 
 _LENGTH = struct.Struct(">I")
 
@@ -65,16 +69,36 @@ class PipeChannel:
 
 
 def serve_judge(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
-    """Judge check after check until the pipe closes."""
+    """Serve checks, and targets opened for the lab's own cells, until the pipe closes."""
     channel = PipeChannel(incoming, outgoing)
+    targets: list[WsgiTransport] = []
     while True:
         try:
-            opening = wire.loads(read_frame(incoming))
+            message = wire.loads(read_frame(incoming))
         except EOFError:
             return
-        exercise = find(opening["exercise"])
-        verdict = run(exercise, new_world(exercise.id), channel, opening)
-        write_frame(outgoing, b"!" + wire.dumps(verdict))
+        if message["op"] == "check":
+            exercise = find(message["exercise"])
+            answer = run(exercise, new_world(exercise.id), channel, message)
+        elif message["op"] == "open":
+            answer = _open(targets, message["spec"])
+        else:
+            sent = targets[message["target"]].send(
+                message["method"], message["path"], message["body"], message["headers"]
+            )
+            answer = {"status": sent.status, "body": sent.body, "headers": dict(sent.headers)}
+        write_frame(outgoing, b"!" + wire.dumps(answer))
+
+
+def _open(targets: list[WsgiTransport], spec: dict) -> dict:
+    from grading.openers import config_of
+
+    try:
+        app = create_app(config_of(TargetSpec(**{**spec, "defences": tuple(spec["defences"])})))
+    except ValueError as error:
+        return {"error": str(error)}
+    targets.append(WsgiTransport(app))
+    return {"target": len(targets) - 1}
 
 
 class JudgeProcess:
@@ -91,7 +115,7 @@ class JudgeProcess:
     def judge(self, exercise: str, side: LearnerSide) -> dict:
         """Judge one answer over the pipe; returns the verdict as data."""
         try:
-            write_frame(self._to, wire.dumps({**side.opening(), "exercise": exercise}))
+            write_frame(self._to, wire.dumps({**side.opening(), "op": "check", "exercise": exercise}))
             while True:
                 frame = read_frame(self._from)
                 if frame[:1] == b"!":
@@ -100,12 +124,33 @@ class JudgeProcess:
         except (EOFError, BrokenPipeError):
             raise JudgeGone("the judge stopped in the middle of this check; run it again") from None
 
+    def open(self, spec: TargetSpec) -> int:
+        """Open a target over there; returns its number. Raises ValueError if it cannot be built."""
+        answer = self._exchange({"op": "open", "spec": asdict(spec)})
+        if "error" in answer:
+            raise ValueError(answer["error"])
+        return answer["target"]
+
+    def send(self, target: int, method: str, path: str, body: Any, headers: dict[str, str]) -> dict:
+        """One request to an opened target."""
+        message = {"op": "send", "target": target, "method": method, "path": path, "body": body, "headers": headers}
+        return self._exchange(message)
+
+    def _exchange(self, message: dict) -> dict:
+        try:
+            write_frame(self._to, wire.dumps(message))
+            return wire.loads(read_frame(self._from)[1:])
+        except (EOFError, BrokenPipeError):
+            raise JudgeGone("the judge's process has ended; start the target again") from None
+
     def _ask(self, data: bytes) -> bytes:
         write_frame(self._to, b"?" + data)
         return read_frame(self._from)
 
     def close(self) -> None:
-        """Let the judge go."""
+        """Let the judge go; closing twice does no harm."""
+        if self._to.closed:
+            return
         self._to.close()
         self._process.wait()
         self._from.close()

@@ -5,24 +5,29 @@ from __future__ import annotations
 import atexit
 import html
 import importlib
+import itertools
 import os
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
+from labkit import progress
 from labkit.api import Api, ModelCard, _raise_for_problem
 from labkit.errors import TargetGone
 from labkit.loot import Loot
 from labkit.transport import HttpTransport, Transport
 
-# "module:function" that opens a target another way (in process, or through the judge); see tests/labkit/openers.py.
+# "module:function" that opens a target another way (in process, or through the judge); see grading/openers.py.
 OPENER = "MODEL_THEFT_LABS_OPENER"
+KEPT_LOGS = 20
+_starts = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -123,8 +128,9 @@ def launch(
     """Start a target in a process of its own and wait until it answers.
 
     ``victim`` is digits, tumour, fraud, credit or mail; ``defences`` as in ``["rounding:decimals=2"]``; ``log`` an
-    SQLAlchemy URL for the query log (default: a temporary file). Starting the same target again replaces the old one.
-    The target stops with ``stop()``, at the end of a ``with`` block, and whenever this kernel ends, however it ends.
+    SQLAlchemy URL for the query log (default: a new file beside your progress, the newest 20 are kept). Starting the
+    same target again replaces the old one. The target stops with ``stop()``, at the end of a ``with`` block, and
+    whenever this kernel ends, however it ends.
     Raises ValueError with the target's own words if it cannot start.
     """
     spec = TargetSpec(victim, model, seed, tuple(defences), log)
@@ -147,8 +153,7 @@ def _open_process(spec: TargetSpec) -> Target:
         command += ["--model", spec.model]
     for defence in spec.defences:
         command += ["--defence", defence]
-    if spec.log:
-        command += ["--log", spec.log]
+    command += ["--log", spec.log or _new_log(spec.victim)]
     complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
     # stdin is the lifeline: the target stops when this end closes, even if this process is killed.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
@@ -156,9 +161,10 @@ def _open_process(spec: TargetSpec) -> Target:
     line = process.stdout.readline().decode()
     found = re.search(r"https?://\S+", line)
     if not found:
-        process.wait()
+        _end(process)
         complaints.seek(0)
         words = complaints.read().decode(errors="replace").strip() or line.strip()
+        complaints.close()
         raise ValueError(words.splitlines()[-1] if words else "the target stopped before it was ready")
     url = found.group(0).rstrip("/")
     transport = HttpTransport(url)
@@ -171,6 +177,22 @@ def _open_process(spec: TargetSpec) -> Target:
 
     atexit.register(stop)
     return Target(spec, transport, stop, url)
+
+
+def _new_log(victim: str) -> str:
+    """URL of a fresh log file; one a start, so that running a notebook twice counts from 0 twice."""
+    folder = progress.home() / "queries"
+    if os.environ.get("NBGRADER_EXECUTION"):
+        return "sqlite://"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in sorted(folder.glob("*.sqlite"), key=lambda f: f.stat().st_mtime)[:-KEPT_LOGS]:
+            for file in folder.glob(f"{old.name}*"):
+                file.unlink(missing_ok=True)
+    except OSError:
+        return "sqlite://"
+    name = f"{victim}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_starts)}.sqlite"
+    return f"sqlite:///{folder / name}"
 
 
 def _end(process: subprocess.Popen[Any]) -> None:

@@ -39,6 +39,8 @@ class HttpTransport:
         self._client = httpx.Client(base_url=url, timeout=timeout, trust_env=False)
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
+        if self._client.is_closed:
+            raise TargetGone(f"the target at {self.url} was stopped. Start the target again: run its launch cell")
         try:
             reply = self._client.request(method, path, **_request(body, headers))
         except httpx.TimeoutException:

@@ -1,4 +1,4 @@
-"""The victims: five data sets times five model families, each built deterministically from a name and a seed."""
+"""The victims: five data sets times six model families, each built deterministically from a name and a seed."""
 
 from __future__ import annotations
 

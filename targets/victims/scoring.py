@@ -54,6 +54,8 @@ def _linear(model: LogisticRegression) -> Scorer:
 def _network(model: MLPClassifier) -> Scorer:
     (first, second), (first_bias, second_bias) = model.coefs_, model.intercepts_
     last = _two_classes if len(second_bias) == 1 else _softmax
+    if model.activation == "tanh":
+        return lambda X: last(np.tanh(X @ first + first_bias) @ second + second_bias)
     return lambda X: last(np.maximum(X @ first + first_bias, 0) @ second + second_bias)
 
 

@@ -1,0 +1,198 @@
+"""Decision trees by path finding: the box behind every answer, from the answers' confidences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from labkit.api import Api
+from labkit.errors import BudgetSpent
+from labkit.thieves.boxes import TreeCopy, Unknown
+
+FINE = 1e-7  # a threshold is found to this share of its feature's range
+
+
+def steal_tree(
+    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int = 1000
+) -> TreeCopy:
+    """A decision tree, leaf by leaf, until the whole feature box is covered or the budget is spent.
+
+    Each leaf answers with its own confidences, so that its box ends where the answer changes (path finding, Tramèr et
+    al. 2016). Saved here: what lies in a box already found is not asked, thresholds found before are tried first, and
+    what is left unknown is kept exactly, so that no leaf is looked for twice. Rows of ``pool`` are looked up first.
+    ``probes`` random places inside each box are asked too: where two leaves answer alike, a box may hold a third.
+    Last, ``audit`` rows (of ``pool``, or of the feature box) check the copy, and each fault found adds a box.
+    """
+    pool = None if pool is None else np.asarray(pool, dtype=float)
+    walk = _Walk(api, rng, probes, pool)
+    try:
+        for row in [] if pool is None else rng.permutation(pool):
+            if walk.unknown.holds(row):
+                walk.find_leaf(row)
+        while walk.unknown:
+            walk.find_leaf(walk.unknown.middle_of_largest())
+        walk.audit(
+            walk.low + rng.random((audit, len(walk.low))) * (walk.high - walk.low) if pool is None else pool[:audit]
+        )
+    except BudgetSpent:
+        pass  # what was found until here is the copy
+    if not walk.answers:
+        raise BudgetSpent(f"a budget of {api.spent + api.left:,.0f} rows is too small for one leaf")
+    return walk.copy()
+
+
+class _Walk:
+    """What is known so far: boxes and their answers, thresholds of each feature, and what is left."""
+
+    def __init__(self, api: Api, rng: np.random.Generator, probes: int, pool: np.ndarray | None):
+        card = api.model()
+        self.api, self.rng, self.probes, self.pool = api, rng, probes, pool
+        self.low, self.high = card.low.astype(float), card.high.astype(float)
+        self.lows: list[np.ndarray] = []
+        self.highs: list[np.ndarray] = []
+        self.answers: list[np.ndarray] = []
+        self.thresholds: list[list[float]] = [[] for _ in card.low]
+        self.unknown = Unknown(self.low, self.high)
+        self.trusting = True
+
+    def copy(self) -> TreeCopy:
+        """The tree as far as it is known."""
+        return TreeCopy(np.array(self.lows), np.array(self.highs), np.array(self.answers))
+
+    def audit(self, rows: np.ndarray) -> None:
+        """Buy answers for ``rows`` and look again, trusting no box, where the copy is wrong."""
+        self.trusting = False
+        answers = self.ask(rows)
+        for row, answer in zip(rows, answers, strict=True):
+            if (self.copy().predict_proba(row[None])[0] != answer).any():
+                self.find_leaf(row)
+
+    def ask(self, rows: np.ndarray) -> np.ndarray:
+        """Answers (n, K); rows in a box already found cost nothing."""
+        result = np.full((len(rows), self.answers[0].size if self.answers else 0), np.nan)
+        if self.answers and self.trusting:
+            lows, highs = np.array(self.lows), np.array(self.highs)
+            inside = ((rows[:, None] > lows) & (rows[:, None] <= highs)).all(axis=2)
+            known = inside.any(axis=1)
+            result[known] = np.array(self.answers)[inside[known].argmax(axis=1)]
+            if known.all():
+                return result
+        else:
+            known = np.zeros(len(rows), dtype=bool)
+        bought = self.api.probabilities(rows[~known])
+        if not result.shape[1]:
+            return bought
+        result[~known] = bought
+        return result
+
+    def find_leaf(self, seed: np.ndarray) -> None:
+        """Find the box around ``seed``, and note it."""
+        answer = self.ask(seed[None])[0]
+        low, high = self._box_through(seed, answer)
+        self._cut_until_pure(seed, answer, low, high)
+        self.lows.append(low)
+        self.highs.append(high)
+        self.answers.append(answer)
+        self.unknown.remove(low, high, 2 * FINE)
+
+    def _box_through(self, seed: np.ndarray, answer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far the answer stays the same along each feature, in both directions."""
+        d = len(seed)
+        ends = np.repeat(seed[None], 2 * d, axis=0)
+        ends[np.arange(d), np.arange(d)] = self.low + 1e-9 * (self.high - self.low)
+        ends[np.arange(d) + d, np.arange(d)] = self.high
+        changed = (self.ask(ends) != answer).any(axis=1)
+        low, high = self.low.copy(), self.high.copy()
+        for k in np.flatnonzero(changed):
+            i = k % d
+            (low if k < d else high)[i] = self._boundary(seed, ends[k], i, answer)
+        return low, high
+
+    def _cut_until_pure(self, seed: np.ndarray, answer: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        """Shrink the box, in place, until ``probes`` random places in it all give ``answer``."""
+        while True:
+            places = self._places(low, high)
+            odd = (self.ask(places) != answer).any(axis=1)
+            if not odd.any():
+                return
+            i, near, far = self._step_that_changes(seed, places[odd.argmax()], answer)
+            cut = self._boundary(near, far, i, answer)
+            (high if far[i] > near[i] else low)[i] = cut
+
+    def _places(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """``probes`` places in a box: half of them anywhere, half where rows may be, near the lower or upper ends."""
+        share = self.rng.random((self.probes, len(low)))
+        near_end = share[::2] ** 6
+        share[::2] = np.where(self.rng.random((len(near_end), 1)) < 0.7, near_end, 1 - near_end)
+        places = low + share * (high - low)
+        if self.pool is not None:
+            for i, column in enumerate(self.pool.T):
+                fitting = column[(column > low[i]) & (column <= high[i])]
+                if len(fitting):
+                    places[::2, i] = self.rng.choice(fitting, len(places[::2]))
+        return np.maximum(places, np.nextafter(low, high))
+
+    def _step_that_changes(self, seed: np.ndarray, place: np.ndarray, answer: np.ndarray) -> tuple:
+        """On the way from ``seed`` to ``place``, one feature at a time: the feature whose step changes the answer."""
+        order = self.rng.permutation(len(seed))
+        path = np.array([np.where(np.isin(np.arange(len(seed)), order[:k]), place, seed) for k in range(len(seed) + 1)])
+        same, other = 0, len(seed)
+        while other - same > 1:
+            middle = (same + other) // 2
+            if (self.ask(path[middle : middle + 1]) == answer).all():
+                same = middle
+            else:
+                other = middle
+        return order[same], path[same], path[other]
+
+    def _boundary(self, near: np.ndarray, far: np.ndarray, i: int, answer: np.ndarray) -> float:
+        """Threshold of feature ``i`` between two rows that differ in it alone: ``near`` gives ``answer``, ``far`` not."""
+
+        def same(value: float) -> bool:
+            row = near.copy()
+            row[i] = value
+            return bool((self.ask(row[None]) == answer).all())
+
+        slack = FINE * (self.high[i] - self.low[i])
+        threshold = search_threshold(same, near[i], far[i], self.thresholds[i], slack)
+        if all(abs(threshold - known) > slack for known in self.thresholds[i]):
+            self.thresholds[i].append(threshold)
+        return threshold
+
+
+def search_threshold(same: Callable[[float], bool], near: float, far: float, known: list[float], slack: float) -> float:
+    """Where ``same`` turns false between ``near`` and ``far``, to within ``slack``; ``known`` places are tried first.
+
+    A new place is moved to the roundest number within the slack, which is asked itself: data is round, and a threshold
+    midway between two round values is one that rows really have.
+    """
+    toward = 1.0 if far > near else -1.0
+    while abs(far - near) > slack:
+        between = sorted(k for k in known if min(near, far) + slack < k < max(near, far) - slack)
+        if not between:
+            middle = (near + far) / 2
+            near, far = (middle, far) if same(middle) else (near, middle)
+            continue
+        candidate = between[len(between) // 2]
+        before, after = candidate - toward * slack, candidate + toward * slack
+        if same(after):
+            near = after
+        elif same(before):
+            return candidate
+        else:
+            far = before
+    low, high = min(near, far), max(near, far)
+    place = roundest(low, high)
+    # A tree sends x <= threshold to the left: a row that has the very value tells on which side of it the threshold is.
+    return place if same(place) == (near < far) else (low + place) / 2
+
+
+def roundest(low: float, high: float) -> float:
+    """The number with the fewest digits from ``low`` to ``high``."""
+    for digits in range(-6, 12):
+        place = round(np.ceil(low * 10.0**digits) / 10.0**digits, max(digits, 0))
+        if low <= place <= high:
+            return float(place)
+    return (low + high) / 2

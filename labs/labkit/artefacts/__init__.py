@@ -1,0 +1,52 @@
+"""Model files: what leaks out of them, how to read one without running it, how to protect one.
+
+Nothing in here loads a pickle. The one place where a pickle is opened is ``demonstration``: in a process of its own, in
+a folder of its own, on a file that does nothing but leave a mark.
+"""
+
+from labkit.artefacts.demonstration import Demonstration, demonstrate_pickle, pickle_that_calls
+from labkit.artefacts.leak import Leak, leak_files
+from labkit.artefacts.opcodes import Listing, blobs, list_opcodes
+from labkit.artefacts.readers import ArtefactRefused, file_kind, onnx_parameters, read_skops, vendor_parameters
+from labkit.artefacts.serving import FileModel, serve_file
+from labkit.artefacts.tickets import Tickets, make_tickets
+from labkit.artefacts.vault import (
+    Keys,
+    key_from_environment,
+    new_keys,
+    open_sealed,
+    permissions,
+    read_model,
+    seal,
+    write_private,
+)
+from labkit.artefacts.verbatim import rows_held
+
+__all__ = [
+    "ArtefactRefused",
+    "Demonstration",
+    "FileModel",
+    "Keys",
+    "Leak",
+    "Listing",
+    "Tickets",
+    "blobs",
+    "demonstrate_pickle",
+    "file_kind",
+    "key_from_environment",
+    "leak_files",
+    "list_opcodes",
+    "make_tickets",
+    "new_keys",
+    "onnx_parameters",
+    "open_sealed",
+    "permissions",
+    "pickle_that_calls",
+    "read_model",
+    "read_skops",
+    "rows_held",
+    "seal",
+    "serve_file",
+    "vendor_parameters",
+    "write_private",
+]

@@ -19,6 +19,8 @@ def apply(c: Any) -> None:
     c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc*", "__pycache__", ".model-theft-labs"]
     c.ClearSolutions.code_stub = {"python": STUB}
     c.ClearSolutions.text_stub = "*Your answer here.*"
+    # Encrypt what passes between nbgrader and its kernels where both can; silences ipykernel's warning, too.
+    c.KernelManager.transport_encryption = "auto"
     c.Execute.timeout = 120
     c.ExecutePreprocessor.timeout = 120
     # Feedback and grades must not depend on which kernel name a learner's notebook carries.

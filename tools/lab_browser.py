@@ -43,10 +43,13 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1", ""}
 CELLS = "jupyterapp.shell.currentWidget.content.model.cells"
 READY = """() => { const panel = jupyterapp.shell.currentWidget;
     return Boolean(panel?.context?.isReady) && panel.sessionContext.session?.kernel?.status === 'idle'; }"""
-FORGET = f"""text => Array.from({CELLS}).forEach(cell => {{
-    if (cell.type !== 'code' || !cell.sharedModel.getSource().includes(text)) return;
-    cell.executionCount = null;
-    cell.outputs.clear(); }})"""
+# The first cell that holds a text, as run_cell runs it; every cell where the text is empty.
+FORGET = f"""text => {{
+    const holding = Array.from({CELLS}).filter(cell =>
+        cell.type === 'code' && cell.sharedModel.getSource().includes(text));
+    (text ? holding.slice(0, 1) : holding).forEach(cell => {{
+        cell.executionCount = null;
+        cell.outputs.clear(); }}); }}"""
 FINISHED = f"""() => {{
     const code = Array.from({CELLS}).filter(cell => cell.type === 'code' && cell.sharedModel.getSource().trim());
     const failed = code.some(cell => cell.outputs.toJSON().some(output => output.output_type === 'error'));

@@ -114,8 +114,9 @@ class LearnerSide:
 
 def _describe(error: BaseException) -> dict:
     """Type, text and the learner's own line of an exception, for a sentence instead of a traceback."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "labkit" not in f.filename]
-    own = [f for f in frames if "ipykernel" in f.filename or "<ipython" in f.filename] or frames
+    # A line inside a library helps nobody; the last line of the learner's own cell does.
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if "labkit" not in f.filename and "site-packages" not in f.filename]
     where = f"line {own[-1].lineno}: {own[-1].line or ''}".strip() if own else ""
     kind = "BudgetSpent" if isinstance(error, BudgetSpent) else type(error).__name__
     prefix = "" if isinstance(error, LabError) else where

@@ -8,8 +8,9 @@ from labkit.artefacts.demonstration import Demonstration, demonstrate_pickle, pi
 from labkit.artefacts.leak import Leak, leak_files
 from labkit.artefacts.opcodes import Listing, blobs, list_opcodes
 from labkit.artefacts.readers import ArtefactRefused, file_kind, onnx_parameters, read_skops, vendor_parameters
-from labkit.artefacts.serving import FileModel, serve_file
+from labkit.artefacts.serving import FileModel, serve_file, steal_from_file
 from labkit.artefacts.tickets import Tickets, make_tickets
+from labkit.artefacts.trees import first_questions, lonely_leaves
 from labkit.artefacts.vault import (
     Keys,
     key_from_environment,
@@ -17,6 +18,7 @@ from labkit.artefacts.vault import (
     open_sealed,
     permissions,
     read_model,
+    refusal,
     seal,
     write_private,
 )
@@ -33,9 +35,11 @@ __all__ = [
     "blobs",
     "demonstrate_pickle",
     "file_kind",
+    "first_questions",
     "key_from_environment",
     "leak_files",
     "list_opcodes",
+    "lonely_leaves",
     "make_tickets",
     "new_keys",
     "onnx_parameters",
@@ -44,9 +48,11 @@ __all__ = [
     "pickle_that_calls",
     "read_model",
     "read_skops",
+    "refusal",
     "rows_held",
     "seal",
     "serve_file",
+    "steal_from_file",
     "vendor_parameters",
     "write_private",
 ]

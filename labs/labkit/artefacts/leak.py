@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import tempfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from labkit.artefacts.readers import file_kind
 from labkit.artefacts.tickets import Tickets, make_tickets
+from labkit.plots import Table
 
 FAMILIES: dict[str, Any] = {
     "linear": lambda: LogisticRegression(max_iter=2000),
@@ -40,6 +43,7 @@ class Leak:
     """``files`` by name; and, for checking only, what the vendor trained on: ``rows`` (n, d), ``labels``, ``tickets``.
 
     ``features`` are the names of the d columns; ``probe`` (m, d) holds rows that no model in the folder was trained on.
+    ``leak["pkl"]`` is a file's bytes.
     """
 
     files: dict[str, Path]
@@ -48,11 +52,30 @@ class Leak:
     labels: np.ndarray
     probe: np.ndarray
     tickets: Tickets
+    temporary: tempfile.TemporaryDirectory | None = field(default=None, repr=False)
+
+    @property
+    def folder(self) -> Path:
+        """Where the files lie."""
+        return next(iter(self.files.values())).parent
+
+    def __getitem__(self, name: str) -> bytes:
+        """The bytes of the file called ``name``."""
+        return self.files[name].read_bytes()
+
+    def table(self) -> Table:
+        """Each file with its name here, its size in bytes and the kind that its first bytes give away."""
+        rows = [(name, path, self[name]) for name, path in self.files.items()]
+        return Table(
+            [{"name": n, "file": p.name, "bytes": len(d), "first bytes say": file_kind(d)} for n, p, d in rows],
+            caption="The leaked folder",
+        )
 
 
-def leak_files(folder: str | Path, *, seed: int = 0) -> Leak:
-    """Train the vendor's models and write its files to ``folder``. Files are written, none is read."""
-    folder = Path(folder)
+def leak_files(folder: str | Path | None = None, *, seed: int = 0) -> Leak:
+    """Train the vendor's models and write its files to ``folder``, or to a temporary one that goes with the Leak."""
+    temporary = tempfile.TemporaryDirectory(prefix="leak-") if folder is None else None
+    folder = Path(temporary.name if temporary else str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     data = load_breast_cancer()
@@ -68,7 +91,7 @@ def leak_files(folder: str | Path, *, seed: int = 0) -> Leak:
     for name, path in files.items():
         skops.io.dump(models[name], path)
     files |= _other_formats(folder, models["linear"], rows, rng)
-    return Leak(files, tuple(map(str, data.feature_names)), rows, labels, data.data[others], tickets)
+    return Leak(files, tuple(map(str, data.feature_names)), rows, labels, data.data[others], tickets, temporary)
 
 
 def _other_formats(folder: Path, model: Pipeline, rows: np.ndarray, rng: np.random.Generator) -> dict[str, Path]:

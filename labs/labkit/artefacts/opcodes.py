@@ -27,7 +27,7 @@ class Listing:
         """Whether the last byte was reached. If not, nothing is known about the rest: treat the file as unsafe."""
         return not self.stopped and self.read == self.size
 
-    def show(self, *names: str, limit: int = 12) -> Table:
+    def table(self, *names: str, limit: int = 12) -> Table:
         """The first ``limit`` instructions, or the first with one of these opcode names."""
         chosen = [step for step in self.steps if not names or step[1] in names][:limit]
         return Table([{"byte": at, "instruction": name, "argument": _short(arg)} for at, name, arg in chosen])

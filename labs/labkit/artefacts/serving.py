@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,10 @@ import numpy as np
 from scipy.special import softmax
 
 from labkit.api import Api
+from labkit.artefacts.leak import Leak
+from labkit.metrics import agreement
+from labkit.outcomes import Outcome
+from labkit.thieves.natural import steal_natural
 from labkit.transport import Reply
 
 
@@ -58,3 +63,23 @@ def serve_file(model: FileModel, *, features: Sequence[str], rows: np.ndarray, b
         "output": "probabilities", "max_rows": 1000,
     }  # fmt: skip
     return Api(_InProcess(model.probabilities, card), budget=budget)
+
+
+def steal_from_file(
+    models: Mapping[str, FileModel], leak: Leak, *, budgets: Sequence[int], seeds: Sequence[int]
+) -> list[Outcome]:
+    """Thefts through the API of each model: ``Outcome``s with the model's name as thief.
+
+    The thief owns half of the leak's probe rows and buys answers for some; agreement is measured on the other half.
+    """
+    cut = len(leak.probe) // 2
+    pool, test = leak.probe[:cut], leak.probe[cut:]
+    outcomes = []
+    for name, model in models.items():
+        truth = model.probabilities(test).argmax(axis=1)
+        for budget, seed in itertools.product(budgets, seeds):
+            api = serve_file(model, features=leak.features, rows=pool, budget=budget)
+            theft = steal_natural(api, pool, budget=budget, rng=np.random.default_rng(seed), kind="linear")
+            agrees = agreement(theft.surrogate.predict(test), truth)
+            outcomes.append(Outcome("file", name, budget, seed, agrees, queries=api.spent))
+    return outcomes

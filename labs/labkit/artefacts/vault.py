@@ -126,3 +126,12 @@ def _message(name: str, data: bytes) -> bytes:
     # The length in front keeps ("ab", "c") and ("a", "bc") apart.
     label = name.encode()
     return len(label).to_bytes(4, "big") + label + data
+
+
+def refusal(name: str, sealed: bytes, *, public: bytes, key: bytes) -> str:
+    """Why ``read_model`` does not open this file, as a sentence; "opened" if it does."""
+    try:
+        read_model(name, sealed, public=public, key=key)
+    except ArtefactRefused as sentence:
+        return str(sentence)
+    return "opened"

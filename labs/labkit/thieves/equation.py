@@ -54,16 +54,18 @@ def solve_linear(rows: Any, probabilities: Any, *, rank_from: float = 1e-10) -> 
     return LinearCopy(weights, solution[-1] - middle @ weights)
 
 
-def steal_equations(api: Api, *, rng: np.random.Generator, start: Any = None, reach: float = 0.02) -> LinearCopy:
+def steal_equations(api: Api, *, start: Any = None, reach: float = 0.02) -> LinearCopy:
     """A linear or softmax model in exactly d + 1 queries: ``start`` (d,), then one step along each feature.
 
-    ``start`` defaults to the low corner of the documented ranges; a row of the thief's own is as good, if the model is
-    not sure of it. Steps are ``reach`` of each range: equal steps in each feature's own unit keep the system well
+    ``start`` defaults to the middle of the documented ranges; a row of the thief's own is as good, if the model is not
+    too sure of it. Steps are ``reach`` of each range: equal steps in each feature's own unit keep the system well
     conditioned, and small ones keep probabilities away from 0 and 1.
     """
     card = api.model()
     step = np.diag(reach * (card.high - card.low))
-    rows = (card.low if start is None else np.asarray(start, dtype=float)) + np.vstack([np.zeros(len(step)), step])
+    rows = ((card.low + card.high) / 2 if start is None else np.asarray(start, dtype=float)) + np.vstack(
+        [np.zeros(len(step)), step]
+    )
     return solve_linear(rows, api.probabilities(rows))
 
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labkit.errors import LabError
+
 Values = Callable[[np.ndarray], np.ndarray]
+
+
+class NotStraight(LabError):
+    """Answers along a line that no few straight pieces explain."""
 
 
 @dataclass(frozen=True)
@@ -18,18 +24,26 @@ class Hinge:
     change: np.ndarray
 
 
-def hinges_on_line(values: Values, *, points: int = 33, noise: float = 1e-9, smallest: float = 1e-9) -> list[Hinge]:
+def hinges_on_line(
+    values: Values, *, points: int = 33, noise: float = 1e-9, smallest: float = 1e-9, most: int = 2000
+) -> list[Hinge]:
     """Every bend of ``values`` on [0, 1], in order; ``values(t)`` maps places (n,) to outputs (n, m).
 
     A cell between two asked places is clear if three places in a row that include it lie on one straight line. In any
     other cell the next place to ask is where the straight pieces left and right of it meet: if a single hinge is there,
     this hits it to the last digit, without bisection. Where no pieces meet, the middle is asked (the search of Carlini
     et al. 2020; many outputs at once make its test stricter). ``noise``: what an output may be off by.
-    Hinges closer together than ``smallest`` are not told apart, and left out.
+    Hinges closer together than ``smallest`` are not told apart, and left out. Raises NotStraight if ``most`` places do
+    not make sense.
     """
     t = np.linspace(0, 1, points)
     y = values(t)
     while True:
+        if len(t) > most or not np.isfinite(y).all():
+            raise NotStraight(
+                f"{len(t):,} answers on one line do not fall into straight pieces: they are rounded, noisy, or not a "
+                "ReLU network's. Retrain a copy from answers instead"
+            )
         bend = _off_the_line(t, y) > noise
         clear = _clear_cells(bend)
         ask = _next_places(t, y, bend, clear, smallest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ def _add(api: Api, copy: ReluCopy, start: np.ndarray, end: np.ndarray) -> ReluCo
 
 
 def _pairs(items: list) -> list[tuple]:
-    return list(zip(items[:-1], items[1:], strict=True))
+    return list(pairwise(items))
 
 
 def _stops(hinges: list[Hinge], group: int) -> list[tuple[float, float]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ FINE = 1e-7  # a threshold is found to this share of its feature's range
 
 
 def steal_tree(
-    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int = 1000
+    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int = 1500
 ) -> TreeCopy:
     """A decision tree, leaf by leaf, until the whole feature box is covered or the budget is spent.
 
@@ -65,8 +65,9 @@ class _Walk:
         """Buy answers for ``rows`` and look again, trusting no box, where the copy is wrong."""
         self.trusting = False
         answers = self.ask(rows)
-        for row, answer in zip(rows, answers, strict=True):
-            if (self.copy().predict_proba(row[None])[0] != answer).any():
+        wrong = (self.copy().predict_proba(rows) != answers).any(axis=1)
+        for row, answer in zip(rows[wrong], answers[wrong], strict=True):
+            if (self.copy().predict_proba(row[None])[0] != answer).any():  # an earlier repair may have done it
                 self.find_leaf(row)
 
     def ask(self, rows: np.ndarray) -> np.ndarray:
@@ -104,11 +105,10 @@ class _Walk:
         ends[np.arange(d), np.arange(d)] = self.low + 1e-9 * (self.high - self.low)
         ends[np.arange(d) + d, np.arange(d)] = self.high
         changed = (self.ask(ends) != answer).any(axis=1)
-        low, high = self.low.copy(), self.high.copy()
-        for k in np.flatnonzero(changed):
-            i = k % d
-            (low if k < d else high)[i] = self._boundary(seed, ends[k], i, answer)
-        return low, high
+        sides = np.concatenate([self.low, self.high])
+        found = np.flatnonzero(changed)
+        sides[found] = self._boundaries([(seed, ends[k], k % d) for k in found], answer)
+        return sides[:d], sides[d:]
 
     def _cut_until_pure(self, seed: np.ndarray, answer: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
         """Shrink the box, in place, until ``probes`` random places in it all give ``answer``."""
@@ -118,7 +118,7 @@ class _Walk:
             if not odd.any():
                 return
             i, near, far = self._step_that_changes(seed, places[odd.argmax()], answer)
-            cut = self._boundary(near, far, i, answer)
+            cut = self._boundaries([(near, far, i)], answer)[0]
             (high if far[i] > near[i] else low)[i] = cut
 
     def _places(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -147,46 +147,56 @@ class _Walk:
                 other = middle
         return order[same], path[same], path[other]
 
-    def _boundary(self, near: np.ndarray, far: np.ndarray, i: int, answer: np.ndarray) -> float:
-        """Threshold of feature ``i`` between two rows that differ in it alone: ``near`` gives ``answer``, ``far`` not."""
+    def _boundaries(self, ways: list[tuple[np.ndarray, np.ndarray, int]], answer: np.ndarray) -> list[float]:
+        """For each (near, far, i), rows that differ in feature ``i`` alone, the threshold between them.
 
-        def same(value: float) -> bool:
-            row = near.copy()
-            row[i] = value
-            return bool((self.ask(row[None]) == answer).all())
+        ``near`` gives ``answer``, ``far`` does not. All searches ask together, one request a round.
+        """
+        slack = FINE * (self.high - self.low)
+        searches = [search_threshold(n[i], f[i], list(self.thresholds[i]), slack[i]) for n, f, i in ways]
+        found: dict[int, float] = {}
+        asking = {k: next(search) for k, search in enumerate(searches)}
+        while asking:
+            rows = np.array([ways[k][0] for k in asking])
+            rows[np.arange(len(rows)), [ways[k][2] for k in asking]] = list(asking.values())
+            same = (self.ask(rows) == answer).all(axis=1)
+            for k, reply in zip(list(asking), same, strict=True):
+                try:
+                    asking[k] = searches[k].send(bool(reply))
+                except StopIteration as end:
+                    found[k] = end.value
+                    del asking[k]
+        for k, (_, _, i) in enumerate(ways):
+            if all(abs(found[k] - known) > slack[i] for known in self.thresholds[i]):
+                self.thresholds[i].append(found[k])
+        return [found[k] for k in range(len(ways))]
 
-        slack = FINE * (self.high[i] - self.low[i])
-        threshold = search_threshold(same, near[i], far[i], self.thresholds[i], slack)
-        if all(abs(threshold - known) > slack for known in self.thresholds[i]):
-            self.thresholds[i].append(threshold)
-        return threshold
 
+def search_threshold(near: float, far: float, known: list[float], slack: float) -> Generator[float, bool, float]:
+    """Yields values to ask and takes whether each still gives the answer of ``near``; returns the threshold.
 
-def search_threshold(same: Callable[[float], bool], near: float, far: float, known: list[float], slack: float) -> float:
-    """Where ``same`` turns false between ``near`` and ``far``, to within ``slack``; ``known`` places are tried first.
-
-    A new place is moved to the roundest number within the slack, which is asked itself: data is round, and a threshold
-    midway between two round values is one that rows really have.
+    It lies between ``near`` and ``far``; ``known`` places are tried first, else the way is halved until it is shorter
+    than ``slack``. A new place is moved to the roundest number within the slack, which is asked itself: data is round,
+    and a threshold midway between two round values is one that rows really have.
     """
     toward = 1.0 if far > near else -1.0
     while abs(far - near) > slack:
         between = sorted(k for k in known if min(near, far) + slack < k < max(near, far) - slack)
         if not between:
             middle = (near + far) / 2
-            near, far = (middle, far) if same(middle) else (near, middle)
+            near, far = (middle, far) if (yield middle) else (near, middle)
             continue
         candidate = between[len(between) // 2]
-        before, after = candidate - toward * slack, candidate + toward * slack
-        if same(after):
-            near = after
-        elif same(before):
+        if (yield candidate + toward * slack):
+            near = candidate + toward * slack
+        elif (yield candidate - toward * slack):
             return candidate
         else:
-            far = before
+            far = candidate - toward * slack
     low, high = min(near, far), max(near, far)
     place = roundest(low, high)
     # A tree sends x <= threshold to the left: a row that has the very value tells on which side of it the threshold is.
-    return place if same(place) == (near < far) else (low + place) / 2
+    return place if (yield place) == (near < far) else (low + place) / 2
 
 
 def roundest(low: float, high: float) -> float:

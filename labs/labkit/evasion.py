@@ -15,22 +15,15 @@ from labkit.api import Answers, Api
 from labkit.launch import Target
 from labkit.surrogates import fit_surrogate
 from labkit.thieves import steal_natural
+from labkit.thieves.equation import LinearCopy, steal_equations
+from labkit.thieves.line_search import steal_line_search
 
-LINK_FEATURES = (
-    "links",
-    "link_length",
-    "link_digits",
-    "link_dots",
-    "raw_addresses",
-    "shorteners",
-    "exclamations",
-    "capitals",
-)
-# What a spammer can tidy up. The links themselves stay: they are what the mail is sent for.
+# The links stay: they are what the mail is sent for. The style a spammer can tidy up.
+FIXED = ("links", "link_length", "link_dots")
 STYLE = ("link_digits", "raw_addresses", "shorteners", "exclamations", "capitals")
 WANTED, SPAM = 0, 1
 OWN_FILTER, GOOD_WORDS, RANDOM_WORDS = "own filter, no theft", "good words, no copy", "random words"
-EXACT, COPY = "exact copy", "stolen copy"
+EXACT, LINE_SEARCH, COPY = "exact copy", "line search", "stolen copy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +43,10 @@ class MailRules:
 def mail_rules(card: Any) -> MailRules:
     """The rules for the filter behind ``card``, or anything with ``features``. Raises ValueError for other models."""
     names = [feature.name for feature in card.features]
-    if not set(LINK_FEATURES) <= set(names):
+    if not {*FIXED, *STYLE} <= set(names):
         raise ValueError(f"{card.name} is not the mail filter; launch('mail') starts it")
     high = np.array([feature.high for feature in card.features])
-    words = np.flatnonzero([name not in LINK_FEATURES for name in names])
+    words = np.flatnonzero([name not in FIXED + STYLE for name in names])
     return MailRules(words, np.array([names.index(name) for name in STYLE]), high)
 
 
@@ -91,22 +84,16 @@ def broken_rule(mails: Any, edited: Any, rules: MailRules, max_edits: int) -> st
 def spam_weights(copy: Any) -> np.ndarray:
     """How much one more unit of each feature adds to a linear copy's log-odds of spam, (d,).
 
-    ``copy`` is what ``fit_surrogate(kind="linear")`` returns. Raises ValueError for a copy without coefficients.
+    ``copy`` is what ``fit_surrogate(kind="linear")`` or an exact thief returns. Raises ValueError for other copies.
     """
+    if isinstance(copy, LinearCopy):
+        return np.asarray(copy.weights[:, SPAM] - copy.weights[:, WANTED])
     last = copy[-1] if hasattr(copy, "steps") else copy
     if not hasattr(last, "coef_"):
         raise ValueError(
             f"{type(last).__name__} has no coefficients; steal with kind='linear', and more than one label"
         )
     return np.asarray(last.coef_[0] / copy[0].scale_)
-
-
-def exact_weights(api: Api) -> np.ndarray:
-    """A linear filter's weights (d,) bought outright for d + 1 rows: an empty mail, then one unit of each feature."""
-    d = len(api.model().features)
-    spam = api.probabilities(np.vstack([np.zeros(d), np.eye(d)]))[:, SPAM]
-    log_odds = np.log(spam / (1 - spam))
-    return np.asarray(log_odds[1:] - log_odds[0])
 
 
 def spend_edits(weights: np.ndarray, mails: Any, rules: MailRules, max_edits: int) -> np.ndarray:
@@ -162,8 +149,8 @@ def caught_spam(target: Target, count: int, seed: int = 0) -> np.ndarray:
 class EvasionTest:
     """A campaign of ``mails`` against ``target`` with ``max_edits`` a mail: call it with (thief, budget, seed).
 
-    Thieves: COPY buys ``budget`` pool rows and asks the copy; EXACT buys d + 1 rows; OWN_FILTER trains on the true
-    labels of ``budget`` pool rows and buys nothing; GOOD_WORDS and RANDOM_WORDS need no model at all.
+    Thieves: COPY buys ``budget`` pool rows and asks the copy; EXACT (d + 1 rows) and LINE_SEARCH (12 d labels) are
+    lab 02's; OWN_FILTER trains on ``budget`` true labels and buys nothing; GOOD_WORDS and RANDOM_WORDS need no model.
     """
 
     def __init__(self, target: Target, mails: np.ndarray, max_edits: int):
@@ -185,8 +172,10 @@ class EvasionTest:
             words = own if thief == GOOD_WORDS else self.rules.words
             return None, add_words(words, self.mails, self.rules, self.max_edits, rng)
         if thief == EXACT:
-            return None, spend_edits(exact_weights(api), self.mails, self.rules, self.max_edits)
-        if thief == COPY:
+            copy = steal_equations(api, start=np.zeros(len(self.rules.high)))
+        elif thief == LINE_SEARCH:
+            copy = steal_line_search(api, self.pool.X, rng=rng)
+        elif thief == COPY:
             copy = steal_natural(api, self.pool.X, budget=budget, rng=rng, kind="linear").surrogate
         else:
             chosen = rng.permutation(len(self.pool))[:budget]
@@ -194,18 +183,19 @@ class EvasionTest:
         return copy, spend_edits(spam_weights(copy), self.mails, self.rules, self.max_edits)
 
 
-def compare_filters(cases: Sequence[tuple[str, Target, int]], *, max_edits: int, seeds: int = 5) -> list[dict]:
-    """A row for each (name, target, budget): what a stolen copy passes over ``seeds`` runs, and good words without."""
+def compare_filters(cases: Sequence[tuple[str, Target, str, int]], *, max_edits: int, seeds: int = 5) -> list[dict]:
+    """A row for each (name, target, thief, budget): pass rates over ``seeds`` runs, beside good words."""
     rows = []
-    for name, target, budget in cases:
+    for name, target, thief, budget in cases:
         test = EvasionTest(target, caught_spam(target, 100), max_edits)
-        tries = [test(COPY, budget, seed) for seed in range(seeds)]
+        tries = [test(thief, budget, seed) for seed in range(seeds)]
         passed = [one.pass_rate for one in tries]
         rows.append(
             {
                 "filter": name,
-                "rows bought": budget,
-                "stolen copy passes": float(np.mean(passed)),
+                "thief": thief,
+                "rows bought": max(one.queries for one in tries),
+                "copy passes": float(np.mean(passed)),
                 "lowest": min(passed),
                 "highest": max(passed),
                 "transfer rate": float(np.mean([one.transfer for one in tries if one.transfer is not None])),

@@ -7,11 +7,18 @@ from sklearn.linear_model import LogisticRegression
 from labkit import Rows, launch
 from labkit.api import Api
 from labkit.evasion import (
+    COPY,
+    EXACT,
+    GOOD_WORDS,
+    LINE_SEARCH,
+    OWN_FILTER,
+    RANDOM_WORDS,
+    EvasionTest,
     add_words,
     broken_rule,
+    caught_spam,
     compare_filters,
     describe_mail,
-    exact_weights,
     good_words,
     mail_rules,
     spam_weights,
@@ -29,6 +36,7 @@ from labkit.money import (
     summary,
     worth_of_control,
 )
+from labkit.thieves.equation import steal_equations
 from labkit.transport import WsgiTransport
 from labkit.widgets.theft_cost import CONTROLS, result_html, theft_cost
 from targets import TargetConfig, create_app, load_victim
@@ -97,7 +105,7 @@ def test_each_rule_refuses_what_it_forbids(rules, mails):
 
 def test_a_linear_filter_sells_its_exact_weights_for_d_plus_1_rows(victim):
     api = Api(WsgiTransport(create_app(TargetConfig(victim="mail"))), budget=97)
-    bought = exact_weights(api)
+    bought = spam_weights(steal_equations(api, start=np.zeros(96)))
     assert api.spent == 97
     assert bought == pytest.approx(spam_weights(victim.estimator), abs=1e-8)
 
@@ -115,9 +123,24 @@ def test_a_mail_is_described_with_what_may_be_done(victim, rules, mails):
 
 def test_filters_are_compared_at_equal_edits():
     with launch("mail") as target:
-        row = compare_filters([("plain", target, 400)], max_edits=5, seeds=2)[0]
-    assert row["lowest"] <= row["stolen copy passes"] <= row["highest"]
-    assert row["stolen copy passes"] > row["good words pass"] + 0.2
+        row = compare_filters([("plain", target, COPY, 400)], max_edits=5, seeds=2)[0]
+    assert row["lowest"] <= row["copy passes"] <= row["highest"]
+    assert row["copy passes"] > row["good words pass"] + 0.2
+
+
+def test_no_thief_passes_more_than_the_exact_copy_and_labels_are_enough_for_it():
+    with launch("mail", defences=["label_only"]) as quiet, launch("mail") as target:
+        mails = caught_spam(target, 60)
+        exact = EvasionTest(target, mails, 5)(EXACT, 97, 0)
+        blind = EvasionTest(quiet, mails, 5)(LINE_SEARCH, 1152, 0)
+        others = [
+            EvasionTest(target, mails, 5)(thief, 400, 0) for thief in (COPY, OWN_FILTER, GOOD_WORDS, RANDOM_WORDS)
+        ]
+    assert (exact.queries, exact.transfer) == (97, 1.0)
+    assert blind.queries <= 1152
+    assert blind.pass_rate == exact.pass_rate
+    assert all(other.pass_rate <= exact.pass_rate for other in others)
+    assert [other.queries for other in others] == [400, 0, 0, 0]
 
 
 def test_good_words_are_commoner_in_wanted_mail(victim, rules):

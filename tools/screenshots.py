@@ -19,8 +19,8 @@ def main(folder: Path) -> None:
     if lab_browser.find_chromium() is None:
         sys.exit(lab_browser.HOW_TO_GET_CHROMIUM)
     lab = next(one for one in lab_tables.all_labs() if one.number == "01")
-    with tempfile.TemporaryDirectory() as name, lab_browser.serve_labs(Path(name)) as server:
-        for theme in ("light", "dark"):
+    for theme in ("light", "dark"):
+        with tempfile.TemporaryDirectory() as name, lab_browser.serve_labs(Path(name)) as server:
             shutil.copy(bootstrap.ROOT / "solutions" / lab.path, server.labs / lab.path)
             with lab_browser.browse(server, Path(name), theme=theme) as browser:
                 shoot_home(browser, folder / f"home-{theme}.png")
@@ -34,12 +34,12 @@ def shoot_home(browser: lab_browser.Browser, path: Path) -> None:
 
 
 def shoot_figure(browser: lab_browser.Browser, notebook: str, path: Path) -> None:
-    """Run a lab from top to bottom, then show its first figure."""
+    """Run a lab from top to bottom, then show its first curve."""
     lab = browser.open(notebook)
     lab.run_all()
     if errors := lab.tracebacks():
         sys.exit(f"{notebook} does not run, so no picture was taken: {errors[0]}")
-    lab.first_figure()
+    expect(lab.cell("plot_curve(\n").locator("figure img")).to_be_visible()
     lab.shoot(path)
 
 

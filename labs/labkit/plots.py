@@ -146,7 +146,7 @@ def plot_digits(
         place.imshow(image, cmap="cividis", vmin=0, vmax=16)
         place.set_title(label, fontsize=10)
         place.axis("off")
-    figure.suptitle(title, x=0.125, ha="left", fontweight="bold", y=1.12)
+    figure.suptitle(title, x=0.125, ha="left", fontweight="bold", y=1.03)
     table = [{"image": i if names is None else names[i], "label": label} for i, label in enumerate(labels)]
     return show(figure, alt=alt, table=table, caption=caption)
 

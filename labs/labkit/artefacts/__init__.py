@@ -13,6 +13,7 @@ from labkit.artefacts.tickets import Tickets, make_tickets
 from labkit.artefacts.trees import first_questions, lonely_leaves
 from labkit.artefacts.vault import (
     Keys,
+    digest,
     key_from_environment,
     new_keys,
     open_sealed,
@@ -34,6 +35,7 @@ __all__ = [
     "Tickets",
     "blobs",
     "demonstrate_pickle",
+    "digest",
     "file_kind",
     "first_questions",
     "key_from_environment",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FIRST = (
-    *("ana", "ben", "carla", "dinesh", "elif", "femi", "greta", "hugo", "ines", "jonas"),
+    *("ana", "ben", "carla", "dinesh", "elif", "femi", "greta", "hugo", "irene", "jonas"),
     *("kaia", "luis", "mira", "noor", "olga", "pavel", "rosa", "samir", "tara", "yusuf"),
 )
 LAST = (

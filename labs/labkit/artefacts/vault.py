@@ -5,6 +5,7 @@ A sealed file is encrypted, then signed: whoever opens it checks the signature b
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -32,6 +33,11 @@ class Keys:
 
     def __repr__(self) -> str:
         return f"Keys(public={self.public.hex()[:12]}…)"
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of ``data`` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def new_keys() -> Keys:

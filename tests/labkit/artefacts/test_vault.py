@@ -118,6 +118,10 @@ def test_the_key_comes_from_the_environment(monkeypatch):
     assert art.key_from_environment() == bytes(32)
 
 
+def test_the_digest_is_sha256():
+    assert art.digest(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-4
+
+
 def test_keys_do_not_print_their_private_half(keys):
     assert keys.private.hex()[:12] not in repr(keys)
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from grading import NotYet, World, exercise, expect_array, expect_number
 from grading.exercise import manual
+from grading.insides import leaf_box, raw_weights, true_hinges
 from grading.learner import Remote
 from grading.world import ShuffledClasses
 from labkit import agreement, fingerprints
@@ -18,15 +19,6 @@ FLOOR = 0.995
 LEAF_BUDGET, LEAVES, LEAF_TOLERANCE = 400, 3, 1e-3
 HINGE_BUDGET, HINGE_TOLERANCE, APART = 4000, 1e-4, 2e-3
 WIDTH_BUDGET = 60
-
-
-def raw_weights(victim: Victim) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (d, K) and bias (K,) of a linear victim in the features' own units; two classes have one column."""
-    scale, model = victim.estimator[0], victim.estimator[1]
-    if hasattr(scale, "mean_"):
-        weights = model.coef_ / scale.scale_
-        return weights.T, model.intercept_ - weights @ scale.mean_
-    return (model.coef_ * scale.scale_).T, model.intercept_ + model.coef_ @ scale.min_
 
 
 def _needs_queries(bought: int) -> None:
@@ -133,23 +125,6 @@ def solves_softmax_from_ordinary_rows(learner: Remote, world: World) -> float:
     )
 
 
-def leaf_box(victim: Victim, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper ends (d,) of the leaf of a tree victim that holds ``row``, within the documented ranges."""
-    tree = victim.estimator.tree_
-    low = np.array([f.low for f in victim.features], dtype=float)
-    high = np.array([f.high for f in victim.features], dtype=float)
-    node = 0
-    while tree.children_left[node] >= 0:
-        i, threshold = tree.feature[node], tree.threshold[node]
-        if np.float32(row[i]) <= threshold:
-            high[i] = min(high[i], threshold)
-            node = tree.children_left[node]
-        else:
-            low[i] = max(low[i], threshold)
-            node = tree.children_right[node]
-    return low, high
-
-
 def _rows_of_lonely_leaves(victim: Victim, rng: np.random.Generator) -> list[np.ndarray]:
     """Rows inside the box of leaves that no other leaf answers like, far enough from every side."""
     rows = rng.permutation(victim.pool.X)
@@ -207,14 +182,6 @@ def finds_the_leaf_around_a_row(learner: Remote, world: World) -> float:
         "Start every search at the row itself, search in both directions, and compare whole answers, not labels.",
         score=0.4 if share >= 0.9 else 0.0,
     )
-
-
-def true_hinges(victim: Victim, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Where the units of a one-layer network turn on or off between two rows: places in (0, 1), in order."""
-    scaler, model = victim.estimator[0], victim.estimator[1]
-    before, after = (scaler.transform(row[None])[0] @ model.coefs_[0] + model.intercepts_[0] for row in (start, end))
-    crossing = np.sign(before) != np.sign(after)
-    return np.sort(before[crossing] / (before[crossing] - after[crossing]))
 
 
 def _line_with_hinges(victim: Victim, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

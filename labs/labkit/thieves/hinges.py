@@ -83,7 +83,7 @@ def _slopes(t: np.ndarray, y: np.ndarray, bend: np.ndarray, clear: np.ndarray) -
 def _next_places(t: np.ndarray, y: np.ndarray, bend: np.ndarray, clear: np.ndarray, smallest: float) -> list[float]:
     slopes = _slopes(t, y, bend, clear)
     places = []
-    for i in np.flatnonzero(~clear):
+    for i in np.flatnonzero(~clear).tolist():
         if t[i + 1] - t[i] > smallest:
             meeting = _meeting(t, y, slopes, i)
             places.append((t[i] + t[i + 1]) / 2 if meeting is None else meeting)
@@ -95,6 +95,8 @@ def _meeting(t: np.ndarray, y: np.ndarray, slopes: np.ndarray, i: int) -> float 
     if not 0 < i < len(slopes) - 1 or np.isnan(slopes[[i - 1, i + 1]]).any():
         return None
     change = slopes[i + 1] - slopes[i - 1]
+    if not change.any():
+        return None
     gap = y[i + 1] - slopes[i + 1] * (t[i + 1] - t[i]) - y[i]  # between the two lines, at the cell's left end
     place = t[i] - gap @ change / (change @ change)
     passing = gap - change * (t[i] - place)

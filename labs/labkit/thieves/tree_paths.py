@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,13 @@ import numpy as np
 from labkit.api import Api
 from labkit.errors import BudgetSpent
 from labkit.thieves.boxes import TreeCopy, Unknown
+from labkit.thieves.thresholds import search_threshold
 
 FINE = 1e-7  # a threshold is found to this share of its feature's range
 
 
 def steal_tree(
-    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int = 1500
+    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int | None = None
 ) -> TreeCopy:
     """A decision tree, leaf by leaf, until the whole feature box is covered or the budget is spent.
 
@@ -23,7 +23,7 @@ def steal_tree(
     al. 2016). Saved here: what lies in a box already found is not asked, thresholds found before are tried first, and
     what is left unknown is kept exactly, so that no leaf is looked for twice. Rows of ``pool`` are looked up first.
     ``probes`` random places inside each box are asked too: where two leaves answer alike, a box may hold a third.
-    Last, ``audit`` rows (of ``pool``, or of the feature box) check the copy, and each fault found adds a box.
+    Last, ``audit`` rows (default: the whole pool, else 300 of the feature box) check the copy; a fault adds a box.
     """
     pool = None if pool is None else np.asarray(pool, dtype=float)
     walk = _Walk(api, rng, probes, pool)
@@ -33,9 +33,7 @@ def steal_tree(
                 walk.find_leaf(row)
         while walk.unknown:
             walk.find_leaf(walk.unknown.middle_of_largest())
-        walk.audit(
-            walk.low + rng.random((audit, len(walk.low))) * (walk.high - walk.low) if pool is None else pool[:audit]
-        )
+        walk.audit(rng.uniform(walk.low, walk.high, (audit or 300, len(walk.low))) if pool is None else pool[:audit])
     except BudgetSpent:
         pass  # what was found until here is the copy
     if not walk.answers:
@@ -72,20 +70,13 @@ class _Walk:
 
     def ask(self, rows: np.ndarray) -> np.ndarray:
         """Answers (n, K); rows in a box already found cost nothing."""
-        result = np.full((len(rows), self.answers[0].size if self.answers else 0), np.nan)
-        if self.answers and self.trusting:
-            lows, highs = np.array(self.lows), np.array(self.highs)
-            inside = ((rows[:, None] > lows) & (rows[:, None] <= highs)).all(axis=2)
-            known = inside.any(axis=1)
-            result[known] = np.array(self.answers)[inside[known].argmax(axis=1)]
-            if known.all():
-                return result
-        else:
-            known = np.zeros(len(rows), dtype=bool)
-        bought = self.api.probabilities(rows[~known])
-        if not result.shape[1]:
-            return bought
-        result[~known] = bought
+        if not self.answers or not self.trusting:
+            return self.api.probabilities(rows)
+        inside = np.all((rows[:, None] > np.array(self.lows)) & (rows[:, None] <= np.array(self.highs)), axis=2)
+        result = np.array(self.answers)[inside.argmax(axis=1)]
+        unknown = ~inside.max(axis=1)
+        if unknown.any():
+            result[unknown] = self.api.probabilities(rows[unknown])
         return result
 
     def find_leaf(self, seed: np.ndarray) -> None:
@@ -106,7 +97,7 @@ class _Walk:
         ends[np.arange(d) + d, np.arange(d)] = self.high
         changed = (self.ask(ends) != answer).any(axis=1)
         sides = np.concatenate([self.low, self.high])
-        found = np.flatnonzero(changed)
+        found = np.flatnonzero(changed).tolist()
         sides[found] = self._boundaries([(seed, ends[k], k % d) for k in found], answer)
         return sides[:d], sides[d:]
 
@@ -170,39 +161,3 @@ class _Walk:
             if all(abs(found[k] - known) > slack[i] for known in self.thresholds[i]):
                 self.thresholds[i].append(found[k])
         return [found[k] for k in range(len(ways))]
-
-
-def search_threshold(near: float, far: float, known: list[float], slack: float) -> Generator[float, bool, float]:
-    """Yields values to ask and takes whether each still gives the answer of ``near``; returns the threshold.
-
-    It lies between ``near`` and ``far``; ``known`` places are tried first, else the way is halved until it is shorter
-    than ``slack``. A new place is moved to the roundest number within the slack, which is asked itself: data is round,
-    and a threshold midway between two round values is one that rows really have.
-    """
-    toward = 1.0 if far > near else -1.0
-    while abs(far - near) > slack:
-        between = sorted(k for k in known if min(near, far) + slack < k < max(near, far) - slack)
-        if not between:
-            middle = (near + far) / 2
-            near, far = (middle, far) if (yield middle) else (near, middle)
-            continue
-        candidate = between[len(between) // 2]
-        if (yield candidate + toward * slack):
-            near = candidate + toward * slack
-        elif (yield candidate - toward * slack):
-            return candidate
-        else:
-            far = candidate - toward * slack
-    low, high = min(near, far), max(near, far)
-    place = roundest(low, high)
-    # A tree sends x <= threshold to the left: a row that has the very value tells on which side of it the threshold is.
-    return place if (yield place) == (near < far) else (low + place) / 2
-
-
-def roundest(low: float, high: float) -> float:
-    """The number with the fewest digits from ``low`` to ``high``."""
-    for digits in range(-6, 12):
-        place = round(np.ceil(low * 10.0**digits) / 10.0**digits, max(digits, 0))
-        if low <= place <= high:
-            return float(place)
-    return (low + high) / 2

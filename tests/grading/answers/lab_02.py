@@ -11,7 +11,7 @@ from labkit.thieves.equation import solve_linear, steal_equations, steal_equatio
 from labkit.thieves.hinges import hinges_on_line
 from labkit.thieves.last_layer import hidden_dimension
 from labkit.thieves.scores import scores
-from labkit.thieves.tree_paths import search_threshold
+from labkit.thieves.thresholds import search_threshold
 
 # 02.1
 

@@ -1,5 +1,7 @@
 """labkit: the learner's tools. Reaches targets only over HTTP; holds no answers."""
 
+from threadpoolctl import threadpool_limits
+
 from labkit import progress
 from labkit.api import Answers, Api, ModelCard
 from labkit.checking import check, hint
@@ -11,6 +13,9 @@ from labkit.metrics import accuracy, agreement, agreement_by_class, fingerprint,
 from labkit.outcomes import Outcome, spread, sweep
 from labkit.plots import Table, plot_bars, plot_curve, plot_digits, show
 from labkit.surrogates import fit_surrogate, make_surrogate
+
+# The labs' matrices are small: more threads gain nothing, and on a busy machine they wait for one another.
+threadpool_limits(limits=1)
 
 __all__ = [
     "OWN_LABELS",

@@ -171,3 +171,10 @@ def test_the_measures_measure():
     assert len(words("# Heading\n\nTwo words, [a link](https://example.org/x).\n\n| a | table |\n")) == 4
     assert BANNED.findall("Just do it; adjust nothing.") == ["Just"]
     assert [name for name, _ in calls({"source": "%matplotlib inline\nlabkit.plot(f(1))"})] == ["plot", "f"]
+
+
+@each_solution
+def test_the_set_up_cell_imports_what_the_headings_tell_the_learner_to_call(path):
+    (setup,) = [cell["source"] for cell in cells_of(path, "code") if cell["id"].endswith("-setup")]
+    names = {alias.name for node in ast.walk(ast.parse(setup)) for alias in getattr(node, "names", [])}
+    assert {"check", "hint"} <= names

@@ -9,6 +9,7 @@ import numpy as np
 
 from labkit.exact import compare, duel_rows
 from labkit.launch import Target, launch
+from labkit.metrics import agreement
 from labkit.surrogates import fit_surrogate
 from labkit.thieves.hinges import NotStraight
 from labkit.thieves.line_search import steal_line_search
@@ -57,7 +58,7 @@ def draw_tree(name: str, vendor: Target, reference: Target, *, budget: int = 600
         "different answers": len(np.unique(tree.answers, axis=0)),
         "queries": api.spent,
         "a leaf": round(api.spent / tree.leaves, 1),
-        "agreement": compare(tree, test, reference.api("referee").probabilities(test))["agreement"],
+        "agreement": agreement(tree.predict(test), reference.api("referee").labels(test)),
     }
 
 

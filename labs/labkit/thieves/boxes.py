@@ -11,11 +11,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class TreeCopy:
-    """Boxes low < x <= high, (L, d) each, and the answer inside each, (L, K). Where boxes overlap the smallest wins."""
+    """Boxes low < x <= high, (L, d) each; ``answers`` (L, K) and ``labels`` (L,) inside. Of two the smaller wins."""
 
     low: np.ndarray
     high: np.ndarray
     answers: np.ndarray
+    labels: np.ndarray
 
     @property
     def leaves(self) -> int:
@@ -24,14 +25,18 @@ class TreeCopy:
 
     def predict_proba(self, rows: Any) -> np.ndarray:
         """The answer (n, K) of the box each row lies in; outside every box, that of the nearest."""
-        X = np.asarray(rows, dtype=float)
-        # No more cells than this at once: a table of all rows by all boxes by all features would be large.
-        parts = np.array_split(X, max(1, len(X) * self.low.size // 2_000_000))
-        return np.concatenate([self.answers[self._box_of(part)] for part in parts if len(part)])
+        return self.answers[self.box_of(rows)]
 
     def predict(self, rows: Any) -> np.ndarray:
         """Class index of each row, (n,)."""
-        return self.predict_proba(rows).argmax(axis=1)
+        return self.labels[self.box_of(rows)]
+
+    def box_of(self, rows: Any) -> np.ndarray:
+        """Number of the box that answers for each row, (n,)."""
+        X = np.asarray(rows, dtype=float)
+        # No more cells than this at once: a table of all rows by all boxes by all features would be large.
+        parts = np.array_split(X, max(1, len(X) * self.low.size // 2_000_000))
+        return np.concatenate([self._box_of(part) for part in parts if len(part)])
 
     def _box_of(self, X: np.ndarray) -> np.ndarray:
         width = self.high - self.low

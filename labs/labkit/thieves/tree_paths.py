@@ -15,7 +15,7 @@ FINE = 1e-7  # a threshold is found to this share of its feature's range
 
 
 def steal_tree(
-    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 20, audit: int | None = None
+    api: Api, *, rng: np.random.Generator, pool: Any = None, probes: int = 14, audit: int = 2000
 ) -> TreeCopy:
     """A decision tree, leaf by leaf, until the whole feature box is covered or the budget is spent.
 
@@ -23,7 +23,7 @@ def steal_tree(
     al. 2016). Saved here: what lies in a box already found is not asked, thresholds found before are tried first, and
     what is left unknown is kept exactly, so that no leaf is looked for twice. Rows of ``pool`` are looked up first.
     ``probes`` random places inside each box are asked too: where two leaves answer alike, a box may hold a third.
-    Last, ``audit`` rows (default: the whole pool, else 300 of the feature box) check the copy; a fault adds a box.
+    Last, ``audit`` rows (of the pool, then with values of two pool rows mixed) check the copy; a fault adds a box.
     """
     pool = None if pool is None else np.asarray(pool, dtype=float)
     walk = _Walk(api, rng, probes, pool)
@@ -33,12 +33,22 @@ def steal_tree(
                 walk.find_leaf(row)
         while walk.unknown:
             walk.find_leaf(walk.unknown.middle_of_largest())
-        walk.audit(rng.uniform(walk.low, walk.high, (audit or 300, len(walk.low))) if pool is None else pool[:audit])
+        walk.audit(_rows_to_check(pool, walk.low, walk.high, audit, rng))
     except BudgetSpent:
         pass  # what was found until here is the copy
     if not walk.answers:
         raise BudgetSpent(f"a budget of {api.spent + api.left:,.0f} rows is too small for one leaf")
     return walk.copy()
+
+
+def _rows_to_check(
+    pool: np.ndarray | None, low: np.ndarray, high: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """``count`` rows like those that matter: the pool, then pool rows with a third of another's values; else any."""
+    if pool is None:
+        return rng.uniform(low, high, (count // 8, len(low)))
+    first, second = pool[rng.integers(0, len(pool), (2, count))]
+    return np.vstack([pool, np.where(rng.random(first.shape) < 1 / 3, second, first)])[:count]
 
 
 class _Walk:
@@ -47,6 +57,7 @@ class _Walk:
     def __init__(self, api: Api, rng: np.random.Generator, probes: int, pool: np.ndarray | None):
         card = api.model()
         self.api, self.rng, self.probes, self.pool = api, rng, probes, pool
+        self.classes = len(card.classes)
         self.low, self.high = card.low.astype(float), card.high.astype(float)
         self.lows: list[np.ndarray] = []
         self.highs: list[np.ndarray] = []
@@ -57,27 +68,47 @@ class _Walk:
 
     def copy(self) -> TreeCopy:
         """The tree as far as it is known."""
-        return TreeCopy(np.array(self.lows), np.array(self.highs), np.array(self.answers))
+        answers = np.array(self.answers)
+        labels = answers[:, -1].astype(int)
+        probabilities = answers[:, :-1] if answers.shape[1] > 1 else np.eye(self.classes)[labels]
+        return TreeCopy(np.array(self.lows), np.array(self.highs), probabilities, labels)
 
     def audit(self, rows: np.ndarray) -> None:
         """Buy answers for ``rows`` and look again, trusting no box, where the copy is wrong."""
         self.trusting = False
         answers = self.ask(rows)
-        wrong = (self.copy().predict_proba(rows) != answers).any(axis=1)
+        wrong = (np.array(self.answers)[self.copy().box_of(rows)] != answers).any(axis=1)
         for row, answer in zip(rows[wrong], answers[wrong], strict=True):
-            if (self.copy().predict_proba(row[None])[0] != answer).any():  # an earlier repair may have done it
+            if not self._right(row, answer):  # an earlier repair may have done it
                 self.find_leaf(row)
+            if not self._right(row, answer):
+                self._put_inside(int(self.copy().box_of(row[None])[0]))
+
+    def _right(self, row: np.ndarray, answer: np.ndarray) -> bool:
+        return bool((self.answers[self.copy().box_of(row[None])[0]] == answer).all())
+
+    def _put_inside(self, holder: int) -> None:
+        """Clip the newest box to the box ``holder``, so that as the smaller one it wins there."""
+        self.lows[-1] = np.maximum(self.lows[-1], self.lows[holder])
+        self.highs[-1] = np.minimum(self.highs[-1], self.highs[holder])
 
     def ask(self, rows: np.ndarray) -> np.ndarray:
-        """Answers (n, K); rows in a box already found cost nothing."""
+        """Answers (n, K + 1), the last column the label; rows in a box already found cost nothing."""
         if not self.answers or not self.trusting:
-            return self.api.probabilities(rows)
+            return self._buy(rows)
         inside = np.all((rows[:, None] > np.array(self.lows)) & (rows[:, None] <= np.array(self.highs)), axis=2)
         result = np.array(self.answers)[inside.argmax(axis=1)]
         unknown = ~inside.max(axis=1)
         if unknown.any():
-            result[unknown] = self.api.probabilities(rows[unknown])
+            result[unknown] = self._buy(rows[unknown])
         return result
+
+    def _buy(self, rows: np.ndarray) -> np.ndarray:
+        # The label tells leaves apart that rounding makes alike, and says which of two equal probabilities leads.
+        answers = self.api.predict(rows)
+        if answers.probabilities is None:
+            return answers.labels[:, None].astype(float)
+        return np.column_stack([answers.probabilities, answers.labels])
 
     def find_leaf(self, seed: np.ndarray) -> None:
         """Find the box around ``seed``, and note it."""

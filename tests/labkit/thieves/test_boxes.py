@@ -66,10 +66,10 @@ def test_nothing_is_left_when_all_is_covered():
 
 def test_where_boxes_overlap_the_smallest_wins():
     low, high = np.array([[0.0, 0.0], [0.4, 0.4]]), np.array([[1.0, 1.0], [0.6, 0.6]])
-    copy = TreeCopy(low, high, np.array([[1.0, 0.0], [0.0, 1.0]]))
+    copy = TreeCopy(low, high, np.eye(2), np.array([0, 1]))
     assert copy.predict([[0.1, 0.1], [0.5, 0.5], [0.6, 0.6], [0.4, 0.4]]).tolist() == [0, 1, 1, 0]
 
 
 def test_a_row_outside_every_box_goes_to_the_nearest():
-    copy = TreeCopy(np.array([[0.0], [0.5]]), np.array([[0.4], [1.0]]), np.eye(2))
+    copy = TreeCopy(np.array([[0.0], [0.5]]), np.array([[0.4], [1.0]]), np.eye(2), np.array([0, 1]))
     assert copy.predict([[-3.0], [0.42], [0.49], [5.0]]).tolist() == [0, 0, 1, 1]

@@ -282,7 +282,7 @@ def _accused(answer: Any, n: int) -> np.ndarray:
     points=3,
     minutes=10,
     objectives=("1.5", "2.3"),
-    passed="Your threshold came from your own model, and kept its promise on somebody else's.",
+    passed="Your threshold came from your own model alone; the facts say how well its promise held elsewhere.",
     hints=(
         "You do not know which candidates are members, nor how many. Where do you have both confidences and the truth?",
         "Only your own shadow model's non-members can tell you how often a threshold accuses wrongly. Which threshold "
@@ -303,20 +303,22 @@ def accuses_without_peeking(learner: Remote, world: World) -> float:
                 "Fix the threshold from the shadow model before you look at any candidate.",
             )
         limit = np.quantile(shadow[~shadow_member], 1 - max_false)
-        possible = float((scores[member] > limit).mean())
-        results.append((max_false, float(accused[~member].mean()), float(accused[member].mean()), possible))
+        false, found = float(accused[~member].mean()), float(accused[member].mean())
+        fair, possible = float((scores[~member] > limit).mean()), float((scores[member] > limit).mean())
+        results.append((max_false, false, found, fair, possible))
         world.say(
-            f"{max_false:.0%} allowed: {results[-1][1]:.1%} of {int((~member).sum())} outsiders accused, "
-            f"{results[-1][2]:.1%} of {int(member.sum())} members found"
+            f"{max_false:.0%} allowed: {false:.1%} of {int((~member).sum())} outsiders accused, "
+            f"{found:.1%} of {int(member.sum())} members found"
         )
     return _judge_accusations(results)
 
 
-def _judge_accusations(results: list[tuple[float, float, float, float]]) -> float:
-    for allowed, false, found, possible in results:
-        if false > allowed + 0.07:
+def _judge_accusations(results: list[tuple[float, float, float, float, float]]) -> float:
+    # A shadow's promise holds on average, not for every pair of forests: what counts is the threshold it gives.
+    for allowed, false, found, fair, possible in results:
+        if false > max(allowed, fair) + 0.04:
             raise NotYet(
-                f"{false:.1%} of the outsiders are accused, where {allowed:.0%} was allowed (and 7 points of chance).",
+                f"{false:.1%} of the outsiders are accused; a threshold set for {allowed:.0%} accuses {fair:.1%} here.",
                 "Take the threshold that only max_false of the shadow model's non-members exceed.",
             )
         if found < 0.75 * possible:

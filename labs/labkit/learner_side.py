@@ -19,7 +19,7 @@ import numpy as np
 
 from labkit import wire
 from labkit.api import Api
-from labkit.errors import BadAnswer, BudgetSpent, LabError
+from labkit.errors import BadAnswer, LabError
 from labkit.transport import Reply
 
 Ask = Callable[[bytes], bytes]
@@ -118,9 +118,8 @@ def _describe(error: BaseException) -> dict:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "labkit" not in f.filename and "site-packages" not in f.filename]
     where = f"line {own[-1].lineno}: {own[-1].line or ''}".strip() if own else ""
-    kind = "BudgetSpent" if isinstance(error, BudgetSpent) else type(error).__name__
     prefix = "" if isinstance(error, LabError) else where
-    return {"type": kind, "text": str(error)[:500], "where": prefix[:200]}
+    return {"type": type(error).__name__, "text": str(error)[:500], "where": prefix[:200]}
 
 
 @contextlib.contextmanager

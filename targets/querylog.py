@@ -7,15 +7,13 @@ the file is sound. Any SQLAlchemy URL works; a server database keeps its own pro
 
 from __future__ import annotations
 
-import weakref
-from contextlib import nullcontext
 from dataclasses import dataclass
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
+from targets.database import Database
 from targets.victims.base import Floats
 
 VERDICTS = ("answered", "refused", "invalid", "failed")
@@ -58,19 +56,7 @@ class QueryLog:
     """Append records and ask about them; safe to share between threads. ValueError when ``url`` cannot be opened."""
 
     def __init__(self, url: str = "sqlite://"):
-        try:
-            self.url = sa.make_url(url)
-            self._sqlite = self.url.get_backend_name() == "sqlite"
-            self._in_memory = self._sqlite and self.url.database in (None, "", ":memory:")
-            self._engine = self._connect()
-            self._create_table()
-        except (sa.exc.SQLAlchemyError, ImportError) as error:
-            why = str(getattr(error, "orig", error)).splitlines()[0]
-            raise ValueError(f"the query log cannot be opened: {why}; give an SQLAlchemy URL") from None
-        # One SQLite writer at a time: waiting here is fair and quick, waiting in SQLite is a sleep loop.
-        self._lock = Lock() if self._sqlite else nullcontext()
-        self._read_lock = self._lock if self._in_memory else nullcontext()
-        weakref.finalize(self, self._engine.dispose)  # a forgotten log lets go of its file all the same
+        self._database = Database(url, "query log", _metadata)
 
     def append(self, record: Record) -> None:
         """Put ``record`` on disk; when this returns, it survives the end of the process."""
@@ -86,17 +72,17 @@ class QueryLog:
             "width": 0 if content is None else content.shape[1],
             "content": None if content is None else content.astype("<f8").tobytes(),
         }
-        with self._lock, self._engine.begin() as connection:
+        with self._database.write() as connection:
             connection.execute(_insert, values)
 
     def rows(self, key: str | None = None) -> int:
         """How many rows were answered, for one key or for all."""
         query = sa.select(sa.func.coalesce(sa.func.sum(_queries.c.rows), 0)).where(_queries.c.verdict == "answered")
-        return int(self._run(_for_key(query, key))[0][0])
+        return int(self._database.read(_for_key(query, key))[0][0])
 
     def records(self, key: str | None = None) -> list[Record]:
         """Every record in order of arrival, for one key or for all."""
-        return [_record(row) for row in self._run(_for_key(sa.select(_queries), key).order_by(_queries.c.id))]
+        return [_record(row) for row in self._database.read(_for_key(sa.select(_queries), key).order_by(_queries.c.id))]
 
     def usage(self, key: str) -> dict[str, Any]:
         """What ``key`` has used: all requests (invalid ones too), rows answered, and what was refused."""
@@ -109,43 +95,17 @@ class QueryLog:
             sa.func.coalesce(sa.func.sum(sa.case((refused, _queries.c.rows), else_=0)), 0),
         ).select_from(_queries)
         names = ("requests", "rows", "refused_requests", "refused_rows")
-        return {"key": key, **dict(zip(names, map(int, self._run(_for_key(counts, key))[0]), strict=True))}
+        return {"key": key, **dict(zip(names, map(int, self._database.read(_for_key(counts, key))[0]), strict=True))}
 
     def close(self) -> None:
         """Let go of the database."""
-        self._engine.dispose()
-
-    def _create_table(self) -> None:
-        try:
-            _metadata.create_all(self._engine)
-        except sa.exc.DBAPIError:  # another target made the table at the same moment
-            if not sa.inspect(self._engine).has_table(_queries.name):
-                raise
-
-    def _run(self, query: Any) -> list[Any]:
-        with self._read_lock, self._engine.connect() as connection:
-            return list(connection.execute(query).all())
-
-    def _connect(self) -> sa.Engine:
-        if not self._sqlite:
-            return sa.create_engine(self.url, pool_pre_ping=True)
-        if self._in_memory:
-            pool: dict[str, Any] = {"poolclass": sa.pool.StaticPool, "connect_args": {"check_same_thread": False}}
-            return sa.create_engine(self.url, **pool)
-        engine = sa.create_engine(self.url, connect_args={"timeout": 30})
-        sa.event.listen(engine, "connect", _durable)
-        return engine
+        self._database.close()
 
     def __repr__(self) -> str:
-        return f"QueryLog({self.url.render_as_string()!r})"
+        return f"QueryLog({self._database!r})"
 
 
 _insert = sa.insert(_queries)
-
-
-def _durable(connection: Any, _: Any) -> None:
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _clean(text: str) -> str:

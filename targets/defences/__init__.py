@@ -7,28 +7,59 @@ import inspect
 from typing import Any
 
 from targets.defences.base import Answer, Defence, DefenceFailed, Pipeline, Query, Refused
+from targets.defences.boundary_noise import BoundaryNoise
+from targets.defences.gaussian_noise import GaussianNoise
+from targets.defences.keep_top import KeepTop
 from targets.defences.label_only import LabelOnly
+from targets.defences.laplace_noise import LaplaceNoise
+from targets.defences.menu import Menu
+from targets.defences.misinformation import Misinformation
+from targets.defences.reverse_sigmoid import ReverseSigmoid
 from targets.defences.rounding import Rounding
+from targets.defences.top_k import TopK
 
 __all__ = [
     "DEFENCES",
     "Answer",
+    "BoundaryNoise",
     "Defence",
     "DefenceFailed",
+    "GaussianNoise",
+    "KeepTop",
     "LabelOnly",
+    "LaplaceNoise",
+    "Menu",
+    "Misinformation",
     "Pipeline",
     "Query",
     "Refused",
+    "ReverseSigmoid",
     "Rounding",
+    "TopK",
     "parse_defence",
 ]
 
-DEFENCES: dict[str, type[Defence]] = {"label_only": LabelOnly, "rounding": Rounding}
+DEFENCES: dict[str, type[Defence]] = {
+    "label_only": LabelOnly,
+    "rounding": Rounding,
+    "top_k": TopK,
+    "laplace_noise": LaplaceNoise,
+    "gaussian_noise": GaussianNoise,
+    "keep_top": KeepTop,
+    "reverse_sigmoid": ReverseSigmoid,
+    "boundary_noise": BoundaryNoise,
+    "misinformation": Misinformation,
+}
 
 
 def parse_defence(text: str) -> Defence:
-    """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake."""
+    """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake.
+
+    "menu" is a device of the labs: see ``Menu``.
+    """
     name, _, settings = text.partition(":")
+    if text == "menu":
+        return Menu(parse_defence)
     if name not in DEFENCES:
         raise ValueError(f"no defence is named {name!r}; choose one of {', '.join(DEFENCES)}")
     known = [p for p in inspect.signature(DEFENCES[name]).parameters if p not in ("args", "kwargs")]

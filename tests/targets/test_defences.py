@@ -173,8 +173,8 @@ def test_the_command_line_names_defences(text: str, built: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "no defence is named ''; choose one of label_only, rounding"),
-        ("round", "no defence is named 'round'; choose one of label_only, rounding"),
+        ("", "no defence is named ''; choose one of label_only, rounding, "),
+        ("round", "no defence is named 'round'; choose one of label_only, rounding, "),
         ("rounding:digits=2", "defence rounding has no setting 'digits'; it has decimals"),
         ("rounding:decimals", "write decimals=VALUE"),
         ("rounding:decimals=two", "decimals is a whole number from 0 to 15, not 'two'"),

@@ -1,0 +1,1 @@
+"""The servers that `benchmarks.serving` compares, each in a process of its own, and the client that asks them."""

@@ -15,6 +15,7 @@ from targets.openapi import documented
 from targets.problems import Problem
 from targets.querylog import Record
 from targets.rows import read_rows
+from targets.sources import source_of
 from targets.target import Target
 from targets.victims.base import Floats
 
@@ -39,7 +40,8 @@ def predict() -> Response:
         raise
     except Refused as refused:
         attempt.record("refused", str(refused.message))
-        next_step = "Wait as long as Retry-After says, then send this query again"
+        patience = "Wait as long as Retry-After says, then send this query again"
+        next_step = getattr(refused, "next_step", patience)
         wait = 60.0 if refused.retry_after is None else refused.retry_after
         raise Problem(429, str(refused.message), next_step, retry_after=wait) from None
     except DefenceFailed as failure:
@@ -118,7 +120,8 @@ class _Attempt:
         self.target = target
         self.started = time.perf_counter()
         self.time = float(target.config.clock())
-        self.source = request.remote_addr or "in process"
+        forwarded = request.headers.getlist("X-Forwarded-For")
+        self.source = source_of(request.remote_addr or "in process", forwarded, target.config.proxy_networks)
         self.key = "unknown"
         self.rows: Floats = np.empty((0, 0))
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from targets.defences.base import Defence
+from targets.sources import Network, networks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +18,7 @@ class TargetConfig:
     ``victim``, ``model``, ``seed``: see ``load_victim``. ``defences``: in pipeline order. ``keys``: the API keys that
     may ask, None for anybody. ``max_rows``: rows a request. ``log_url``: SQLAlchemy URL of the query log, by default in
     memory. ``store_rows``: keep the queried rows in the log too (a monitor needs them; so does a privacy notice).
+    ``proxies``: addresses or networks of the reverse proxies in front; X-Forwarded-For counts from them only.
     ``data_room``: serve the lab-only rows. ``clock``: seconds since 1970, replaceable in tests and simulations.
     """
 
@@ -24,6 +27,7 @@ class TargetConfig:
     seed: int = 0
     defences: tuple[Defence, ...] = ()
     keys: frozenset[str] | None = None
+    proxies: tuple[str, ...] = ()
     max_rows: int = 1000
     log_url: str = "sqlite://"
     store_rows: bool = False
@@ -32,7 +36,14 @@ class TargetConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "defences", tuple(self.defences))
+        object.__setattr__(self, "proxies", tuple(self.proxies))
+        self.proxy_networks  # noqa: B018 (a wrong address is named now, not at the first request)
         if self.keys is not None:
             object.__setattr__(self, "keys", frozenset(self.keys))
         if isinstance(self.max_rows, bool) or not isinstance(self.max_rows, int) or self.max_rows < 1:
             raise ValueError(f"max_rows is a whole number from 1 up, not {self.max_rows!r}")
+
+    @cached_property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """``proxies`` as networks. Raises ValueError naming what is none."""
+        return networks(self.proxies)

@@ -53,7 +53,9 @@ def open_server(app: Flask, host: str = "127.0.0.1", port: int = 0) -> TcpWSGISe
         raise CannotServe(f"cannot listen on {host}:{port}: {error.strerror}") from None
     workers = _Workers()
     workers.set_thread_count(THREADS)
-    server = create_server(app, sockets=[listener], _dispatcher=workers, max_request_body_size=MOST_BYTES, ident=None)
+    # The app itself decides whose X-Forwarded-For counts (sources.py), so Waitress leaves the header alone.
+    settings = {"max_request_body_size": MOST_BYTES, "ident": None, "clear_untrusted_proxy_headers": False}
+    server = create_server(app, sockets=[listener], _dispatcher=workers, **settings)
     server.channel_class = _Channel
     return server
 

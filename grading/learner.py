@@ -19,6 +19,16 @@ class Channel(Protocol):
     def exchange(self, message: bytes, serve: Callable[[bytes], bytes]) -> bytes: ...
 
 
+class RefusedThere(NotYet):
+    """The learner's code raised labkit.Refused: what a defence says to a query. ``retry_after`` in seconds."""
+
+    def __init__(self, message: str, retry_after: float):
+        super().__init__(
+            f"Your code refused a query: {message}", "Refuse in a defence's before(), and only what your rule says."
+        )
+        self.said, self.retry_after = message, retry_after
+
+
 class Remote:
     """Something on the learner's side that is not data: the answer itself, or an object its code returned.
 
@@ -59,6 +69,8 @@ class Dialogue:
         self.warned = [*self.warned, *[str(w)[:300] for w in reply.get("warned", [])]][:3]
         if reply["op"] == "return":
             return reply["value"]
+        if reply["type"] == "Refused":
+            raise RefusedThere(str(reply["text"])[:500], _seconds(reply.get("retry_after")))
         raise _sentence(str(reply["type"]), str(reply["text"])[:500], str(reply["where"])[:200], self.seconds)
 
     def _service(self, data: bytes) -> bytes:
@@ -70,6 +82,14 @@ class Dialogue:
         raise wire.BadAnswer(f"a message holds {tag}, which is not expected here")
 
 
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise NotYet(
+            f"retry_after is {str(value)[:60]!r}, not a number of seconds.", "Refused(message, retry_after=60)"
+        )
+    return float(value)
+
+
 class Tagged:
     """A judge's object that crosses as a tag: a seeded generator, an Api, a handle."""
 
@@ -79,7 +99,7 @@ class Tagged:
 
 def _tag(thing: Any) -> dict:
     if isinstance(thing, Tagged):
-        return {thing.tag: thing.body}
+        return {thing.tag: wire.pack(thing.body)}
     if isinstance(thing, Remote):
         return {"__handle__": [thing._handle, thing.kind]}
     raise wire.BadAnswer(f"the judge cannot hand over a {type(thing).__name__}")

@@ -2,7 +2,9 @@
 
 Both ends speak in frames: four bytes of length, then JSON (see labkit.wire). The learner's side opens with ``check``;
 the judge sends ``call`` frames, each answered by ``return`` or ``raise``, with ``send`` frames in between that the
-judge answers; it closes with the verdict. ``open`` and ``send`` at the top serve the lab's own cells.
+judge answers; it closes with the verdict. ``open`` and ``send`` at the top serve the lab's own cells; a target whose
+defences live in the notebook calls their hooks back before it answers. The first byte of a frame tells them apart:
+``!`` verdict or answer, ``?`` request to a target, ``=`` reply, ``>`` hook of a mounted defence, ``{`` call.
 """
 
 from __future__ import annotations
@@ -10,19 +12,22 @@ from __future__ import annotations
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import IO, Any
 
 from grading.exercise import find
 from grading.judging import judge as run
 from grading.selfstudy import new_world
 from labkit import wire
+from labkit.defending import call_hook, describe
 from labkit.errors import BadAnswer, LabError
 from labkit.launch import TargetSpec
 from labkit.learner_side import LearnerSide
 from labkit.transport import WsgiTransport
 from targets import create_app
+from targets.defences.mounted import Call, Mounted
 
 _LENGTH = struct.Struct(">I")
 
@@ -63,7 +68,7 @@ class PipeChannel:
             frame = read_frame(self._in)
             # One byte tells a request to the target from the end of the call, so that it is parsed once.
             if frame[:1] == b"?":
-                write_frame(self._out, serve(frame[1:]))
+                write_frame(self._out, b"=" + serve(frame[1:]))
             else:
                 return frame[1:]
 
@@ -72,6 +77,11 @@ def serve_judge(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
     """Serve checks, and targets opened for the lab's own cells, until the pipe closes."""
     channel = PipeChannel(incoming, outgoing)
     targets: list[WsgiTransport] = []
+
+    def call_hook(message: dict) -> dict:
+        write_frame(outgoing, b">" + wire.dumps(message))
+        return wire.loads(read_frame(incoming))
+
     while True:
         try:
             message = wire.loads(read_frame(incoming))
@@ -81,7 +91,7 @@ def serve_judge(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
             exercise = find(message["exercise"])
             answer = run(exercise, new_world(exercise.id), channel, message)
         elif message["op"] == "open":
-            answer = _open(targets, message["spec"])
+            answer = _open(targets, message["spec"], message["mounted"], call_hook)
         else:
             sent = targets[message["target"]].send(
                 message["method"], message["path"], message["body"], message["headers"]
@@ -90,11 +100,20 @@ def serve_judge(incoming: IO[bytes], outgoing: IO[bytes]) -> None:
         write_frame(outgoing, b"!" + wire.dumps(answer))
 
 
-def _open(targets: list[WsgiTransport], spec: dict) -> dict:
+def _call_over_there(call_hook: Call, whose: dict, message: dict) -> dict:
+    return call_hook({**message, **whose})
+
+
+def _open(targets: list[WsgiTransport], spec: dict, mounted: list[dict], call_hook: Call) -> dict:
     from grading.openers import config_of
 
+    number = len(targets)
+    there = [
+        Mounted(partial(_call_over_there, call_hook, {"target": number, "number": n}), **about)
+        for n, about in enumerate(mounted)
+    ]
     try:
-        app = create_app(config_of(TargetSpec(**{**spec, "defences": tuple(spec["defences"])})))
+        app = create_app(config_of(TargetSpec(**{**spec, "defences": tuple(spec["defences"])}), there))
     except ValueError as error:
         return {"error": str(error)}
     targets.append(WsgiTransport(app))
@@ -111,6 +130,7 @@ class JudgeProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._to, self._from = self._process.stdin, self._process.stdout
+        self._mounted: dict[int, Sequence[Any]] = {}
 
     def judge(self, exercise: str, side: LearnerSide) -> dict:
         """Judge one answer over the pipe; returns the verdict as data."""
@@ -120,15 +140,20 @@ class JudgeProcess:
                 frame = read_frame(self._from)
                 if frame[:1] == b"!":
                     return wire.loads(frame[1:])
-                write_frame(self._to, b"=" + side.handle(frame, self._ask))
+                write_frame(self._to, b"=" + side.handle(frame, lambda data: self._ask(data, side)))
         except (EOFError, BrokenPipeError):
             raise JudgeGone("the judge stopped in the middle of this check; run it again") from None
 
-    def open(self, spec: TargetSpec) -> int:
-        """Open a target over there; returns its number. Raises ValueError if it cannot be built."""
-        answer = self._exchange({"op": "open", "spec": asdict(spec)})
+    def open(self, spec: TargetSpec, mounted: Sequence[Any] = ()) -> int:
+        """Open a target over there; returns its number. ``mounted`` defences stay here and are called back.
+
+        Raises ValueError if it cannot be built.
+        """
+        about = [describe(defence) for defence in mounted]
+        answer = self._exchange({"op": "open", "spec": asdict(spec), "mounted": about})
         if "error" in answer:
             raise ValueError(answer["error"])
+        self._mounted[answer["target"]] = tuple(mounted)
         return answer["target"]
 
     def send(self, target: int, method: str, path: str, body: Any, headers: dict[str, str]) -> dict:
@@ -139,13 +164,24 @@ class JudgeProcess:
     def _exchange(self, message: dict) -> dict:
         try:
             write_frame(self._to, wire.dumps(message))
-            return wire.loads(read_frame(self._from)[1:])
+            while True:
+                frame = read_frame(self._from)
+                if frame[:1] == b"!":
+                    return wire.loads(frame[1:])
+                call = wire.loads(frame[1:])
+                defence = self._mounted[call["target"]][call["number"]]
+                write_frame(self._to, wire.dumps(call_hook(defence, call)))
         except (EOFError, BrokenPipeError):
             raise JudgeGone("the judge's process has ended; start the target again") from None
 
-    def _ask(self, data: bytes) -> bytes:
+    def _ask(self, data: bytes, side: LearnerSide) -> bytes:
         write_frame(self._to, b"?" + data)
-        return read_frame(self._from)
+        while True:
+            frame = read_frame(self._from)
+            if frame[:1] == b"=":
+                return frame[1:]
+            # The target that was asked stands behind the learner's own defence: answer its hook in between.
+            write_frame(self._to, b"=" + side.handle(frame, lambda data: self._ask(data, side)))
 
     def close(self) -> None:
         """Let the judge go; closing twice does no harm."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from grading.learner import Tagged
+from grading.learner import Remote, Tagged
+from grading.mounted import LearnerDefence
 from labkit.metrics import fingerprint
-from labkit.transport import WsgiTransport
+from labkit.transport import Reply, WsgiTransport
 from targets import Defence, Query, TargetConfig, Victim, create_app, load_victim
 
 PUBLIC_SECRET = "self-study"
@@ -36,12 +37,31 @@ class JudgeTarget:
         self.open = True
         self.budget: int | None = None
         self.asked: list[list[float]] = []
-        self._transport = WsgiTransport(create_app(config))
+        self._app = create_app(config)
+        self._transport = WsgiTransport(self._app)
 
     def api(self, *, budget: int | None, key: str = "learner") -> Tagged:
         """What the learner's function receives: an Api that buys at most ``budget`` rows here."""
         self.budget = budget
         return Tagged("__api__", {"target": self.number, "key": key, "budget": budget})
+
+    def send(self, method: str, path: str, body: Any = None, *, key: str = "judge", source: str = "127.0.0.1") -> Reply:
+        """One request of the judge's own thieves and customers, under any key, from any address; not budgeted.
+
+        Raises the NotYet of a learner's defence that failed on it.
+        """
+        reply = WsgiTransport(self._app, source=source).send(method, path, body, {"X-API-Key": key})
+        self._blame()
+        return reply
+
+    def predict(self, rows: np.ndarray, *, key: str = "judge", source: str = "127.0.0.1") -> Reply:
+        """``send`` for rows (n, d)."""
+        return self.send("POST", "/v1/predict", {"rows": np.asarray(rows).tolist()}, key=key, source=source)
+
+    def _blame(self) -> None:
+        for defence in self.config.defences:
+            if isinstance(defence, LearnerDefence) and defence.failure:
+                raise defence.failure
 
     @property
     def rows_bought(self) -> int:
@@ -50,7 +70,7 @@ class JudgeTarget:
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """What this target answers to ``rows``, (n,); for the judge's own measuring, not counted."""
-        reply = self._transport.send("POST", "/v1/predict", {"rows": np.asarray(rows).tolist()}, {"X-API-Key": "judge"})
+        reply = self.predict(rows)
         return np.asarray(reply.body["labels"], dtype=int)
 
     def asked_any_of(self, rows: Any) -> int:
@@ -72,6 +92,7 @@ class JudgeTarget:
         if self.budget is not None and len(self.asked) + count > self.budget:
             return _problem(429, f"the budget of {self.budget:,} rows is spent", "ask for fewer rows")
         reply = self._transport.send(str(message["method"]), str(message["path"]), body, {"X-API-Key": "learner"})
+        self._blame()
         if reply.status == 200 and count and rows is not None:
             self.asked.extend(rows)
         return {"status": reply.status, "body": reply.body, "headers": dict(reply.headers)}
@@ -106,15 +127,19 @@ class World:
         """A victim of this learner's own, the same in every exercise, so that it is fitted once."""
         return load_victim(name, seed=1000 + self._derive(f"victim/{name}") % 1_000_000, model=model)
 
-    def target(self, name: str, *, model: str | None = None, defences: tuple = ()) -> JudgeTarget:
-        """A running target around ``victim(name)``, without a data room."""
+    def target(self, name: str, *, model: str | None = None, defences: tuple = (), **settings: Any) -> JudgeTarget:
+        """A running target around ``victim(name)``, without a data room; ``settings`` are TargetConfig's."""
         victim = self.victim(name, model=model)
         config = TargetConfig(
-            victim=name, model=model, seed=victim.seed, defences=defences, data_room=False, max_rows=1000
+            victim=name, model=model, seed=victim.seed, defences=defences, data_room=False, max_rows=1000, **settings
         )
         target = JudgeTarget(len(self._targets), victim, config)
         self._targets.append(target)
         return target
+
+    def mounted(self, answer: Remote) -> LearnerDefence:
+        """The defence that the learner's function returned, to be called or put into a target. NotYet if it is none."""
+        return LearnerDefence(answer)
 
     def say(self, fact: str) -> None:
         """Add a line of fact to the learner's card: a count, an agreement."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from targets.app import create_app
 from targets.config import TargetConfig
-from targets.defences import DEFENCES, parse_defence
+from targets.defences import DEFENCES, Defence, parse_defence
+from targets.defences.mounted import MountLine
 from targets.serving import CannotServe, is_loopback, open_server, stop_on_signals, stop_with_parent
 from targets.victims import MODELS, VICTIMS
+
+MOUNTED = "mounted:"
+MOUNT_TOKEN = "MODEL_THEFT_LABS_MOUNT"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +40,7 @@ def _serve(options: argparse.Namespace) -> int:
         victim=options.name,
         model=options.model,
         seed=options.seed,
-        defences=tuple(parse_defence(text) for text in options.defence),
+        defences=_defences(options),
         keys=frozenset(options.key) or None,
         log_url=options.log,
     )
@@ -48,6 +53,17 @@ def _serve(options: argparse.Namespace) -> int:
     server.close()
     app.extensions["query_log"].close()
     return 0
+
+
+def _defences(options: argparse.Namespace) -> tuple[Defence, ...]:
+    """The pipeline, with a notebook's own defences where the text says ``mounted:NUMBER``."""
+    line = None if options.mount is None else MountLine(options.mount, os.environ.get(MOUNT_TOKEN, ""))
+    return tuple(
+        line.defence(int(text.removeprefix(MOUNTED).split()[0]))
+        if line is not None and text.startswith(MOUNTED)
+        else parse_defence(text)
+        for text in options.defence
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -63,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         "--defence", action="append", default=[], metavar="NAME[:SETTING=VALUE,…]",
         help=f"a defence, in pipeline order; repeat for more: {', '.join(DEFENCES)}",
     )  # fmt: skip
+    serve.add_argument("--mount", type=int, metavar="PORT", help=argparse.SUPPRESS)  # labkit.mounting.Line
     serve.add_argument("--log", default="sqlite://", metavar="URL", help="SQLAlchemy URL of the query log")
     serve.add_argument("--key", action="append", default=[], help="an API key that may ask; repeat for more")
     serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")

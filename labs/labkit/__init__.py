@@ -5,6 +5,7 @@ from threadpoolctl import threadpool_limits
 from labkit import progress
 from labkit.api import Answers, Api, ModelCard
 from labkit.checking import check, hint
+from labkit.defending import Defence, Query, Refused
 from labkit.errors import BudgetSpent, LabelsOnly, LabError, QueryRefused, TargetGone
 from labkit.experiments import OWN_LABELS, theft_experiment
 from labkit.guessing import guess, reveal
@@ -22,11 +23,14 @@ __all__ = [
     "Answers",
     "Api",
     "BudgetSpent",
+    "Defence",
     "LabError",
     "LabelsOnly",
     "ModelCard",
     "Outcome",
+    "Query",
     "QueryRefused",
+    "Refused",
     "Rows",
     "Table",
     "Target",

@@ -12,20 +12,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 import numpy as np
 
-from labkit import progress
+from labkit import defending, progress
 from labkit.api import Api, ModelCard, _raise_for_problem
 from labkit.errors import TargetGone
 from labkit.loot import Loot
+from labkit.mounting import Line
 from labkit.transport import HttpTransport, Transport
 
 # "module:function" that opens a target another way (in process, or through the judge); see grading/openers.py.
 OPENER = "MODEL_THEFT_LABS_OPENER"
+MOUNT_TOKEN = "MODEL_THEFT_LABS_MOUNT"
 KEPT_LOGS = 20
 _starts = itertools.count()
 
@@ -46,7 +48,10 @@ class Rows:
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """What to start: victim, its model and seed, defences as text such as "rounding:decimals=2", and the log's URL."""
+    """What to start: victim, its model and seed, defences as text such as "rounding:decimals=2", and the log's URL.
+
+    A notebook's own defence stands in ``defences`` as "mounted:NUMBER NAME"; the object travels beside the spec.
+    """
 
     victim: str
     model: str | None = None
@@ -123,30 +128,44 @@ _running: dict[TargetSpec, Target] = {}
 
 
 def launch(
-    victim: str, *, model: str | None = None, seed: int = 0, defences: Sequence[str] = (), log: str | None = None
+    victim: str, *, model: str | None = None, seed: int = 0, defences: Sequence[Any] = (), log: str | None = None
 ) -> Target:
     """Start a target in a process of its own and wait until it answers.
 
-    ``victim`` is digits, tumour, fraud, credit or mail; ``defences`` as in ``["rounding:decimals=2"]``; ``log`` an
-    SQLAlchemy URL for the query log (default: a new file beside your progress, the newest 20 are kept). Starting the
-    same target again replaces the old one. The target stops with ``stop()``, at the end of a ``with`` block, and
-    whenever this kernel ends, however it ends.
+    ``victim`` is digits, tumour, fraud, credit or mail; ``defences``, in pipeline order, are texts such as
+    "rounding:decimals=2" and defences of your own (see labkit.Defence), which stay in this notebook and are called from
+    the target's threads; ``log`` is an SQLAlchemy URL for the query log (default: a new file beside your progress, the
+    newest 20 are kept). Starting the same target again replaces the old one. The target stops with ``stop()``, at the
+    end of a ``with`` block, and whenever this kernel ends, however it ends.
     Raises ValueError with the target's own words if it cannot start.
     """
-    spec = TargetSpec(victim, model, seed, tuple(defences), log)
+    mounted = [defence for defence in defences if not isinstance(defence, str)]
+    spec = TargetSpec(victim, model, seed, tuple(_texts(defences)), log)
     if spec in _running:
         _running.pop(spec).stop()
     opener = os.environ.get(OPENER)
     if opener:
         module, _, name = opener.partition(":")
-        target = getattr(importlib.import_module(module), name)(spec)
+        target = getattr(importlib.import_module(module), name)(spec, mounted)
     else:
-        target = _open_process(spec)
+        target = _open_process(spec, mounted)
     _running[spec] = target
     return target
 
 
-def _open_process(spec: TargetSpec) -> Target:
+def _texts(defences: Sequence[Any]) -> Iterator[str]:
+    numbers = itertools.count()
+    for defence in defences:
+        if isinstance(defence, str):
+            yield defence
+            continue
+        name = defending.describe(defence)["name"]
+        # Settings are part of the name, so that equal ones replace each other; an address in memory is not a setting.
+        text = repr(defence)
+        yield f"mounted:{next(numbers)} {name if ' at 0x' in text else text[:80]}"
+
+
+def _open_process(spec: TargetSpec, mounted: Sequence[Any] = ()) -> Target:
     command = [sys.executable, "-m", "targets", "serve", spec.victim, "--port", "0", "--seed", str(spec.seed)]
     command += ["--exit-with-parent"]
     if spec.model:
@@ -154,14 +173,23 @@ def _open_process(spec: TargetSpec) -> Target:
     for defence in spec.defences:
         command += ["--defence", defence]
     command += ["--log", spec.log or _new_log(spec.victim)]
+    hooks = Line(mounted) if mounted else None
+    environment = None
+    if hooks:
+        command += ["--mount", str(hooks.port)]
+        environment = {**os.environ, MOUNT_TOKEN: hooks.token}
     complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
     # stdin is the lifeline: the target stops when this end closes, even if this process is killed.
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=complaints, env=environment
+    )
     assert process.stdout is not None
     line = process.stdout.readline().decode()
     found = re.search(r"https?://\S+", line)
     if not found:
         _end(process)
+        if hooks:
+            hooks.close()
         complaints.seek(0)
         words = complaints.read().decode(errors="replace").strip() or line.strip()
         complaints.close()
@@ -173,6 +201,8 @@ def _open_process(spec: TargetSpec) -> Target:
         atexit.unregister(stop)
         transport.close()
         _end(process)
+        if hooks:
+            hooks.close()
         complaints.close()
 
     atexit.register(stop)

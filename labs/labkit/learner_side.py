@@ -19,6 +19,7 @@ import numpy as np
 
 from labkit import wire
 from labkit.api import Api
+from labkit.defending import Query, Refused
 from labkit.errors import BadAnswer, LabError
 from labkit.transport import Reply
 
@@ -73,6 +74,9 @@ class LearnerSide:
                 reply = {"op": "return", "value": value}
             except OutOfTime:
                 reply = {"op": "raise", "type": "OutOfTime", "text": f"{message['seconds']:g}", "where": ""}
+            except Refused as refused:  # what a defence says to a query, not a failure
+                reply = {"op": "raise", "type": "Refused", "text": str(refused.message), "where": ""}
+                reply["retry_after"] = refused.retry_after
             except KeyboardInterrupt:
                 raise
             except BaseException as error:
@@ -107,6 +111,8 @@ class LearnerSide:
             return np.random.default_rng(body)
         if tag == "__api__":
             return Api(AskTransport(ask, body["target"]), key=body["key"], budget=body["budget"], progress=False)
+        if tag == "__query__":
+            return Query.from_data(body)
         if tag == "__handle__":
             return self._objects[body[0]]
         raise BadAnswer(f"a message holds {tag}")

@@ -63,10 +63,9 @@ class HttpTransport:
 class WsgiTransport:
     """Calls a WSGI application in this process: no socket, no thread. For fast tests and for Python in the browser."""
 
-    def __init__(self, app: Any):
-        self._client = httpx.Client(
-            transport=httpx.WSGITransport(app=app, raise_app_exceptions=True), base_url="http://target.invalid"
-        )
+    def __init__(self, app: Any, *, source: str = "127.0.0.1"):
+        transport = httpx.WSGITransport(app=app, raise_app_exceptions=True, remote_addr=source)
+        self._client = httpx.Client(transport=transport, base_url="http://target.invalid")
 
     def send(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Reply:
         return _reply(self._client.request(method, path, **_request(body, headers)))

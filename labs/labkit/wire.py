@@ -17,7 +17,7 @@ MAX_DEPTH = 12
 MAX_ITEMS = 1_000_000
 ARRAY_KINDS = "biuf"
 # A dictionary whose only key starts with two underscores is one of ours; a learner's own such key is refused.
-_TAGS = ("__array__", "__float__", "__tuple__", "__rng__", "__api__", "__handle__")
+_TAGS = ("__array__", "__float__", "__tuple__", "__rng__", "__api__", "__handle__", "__query__")
 
 
 def dumps(value: Any, *, default: Callable[[Any], dict] | None = None) -> bytes:
@@ -44,6 +44,11 @@ def loads(data: bytes, *, hook: Callable[[str, Any], Any] | None = None) -> Any:
     except (ValueError, RecursionError):
         raise BadAnswer("a message is not JSON") from None
     return _unpack(raw, hook, 0, [MAX_ITEMS])
+
+
+def pack(value: Any) -> Any:
+    """``value`` as it stands inside a message; for the body of a tag."""
+    return _pack(value, None, 1)
 
 
 def _pack(value: Any, default: Callable[[Any], dict] | None, depth: int) -> Any:
@@ -117,7 +122,7 @@ def _unpack(raw: Any, hook: Callable[[str, Any], Any] | None, depth: int, left: 
         return tuple(_unpack(v, hook, depth + 1, left) for v in body)
     if hook is None:
         raise BadAnswer(f"a message holds {tag}, which is not expected here")
-    return hook(tag, body)
+    return hook(tag, _unpack(body, None, depth + 1, left))
 
 
 def _unpack_float(body: Any) -> float:

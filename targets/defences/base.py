@@ -13,12 +13,16 @@ from targets.victims.base import Floats, Ints, Victim
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """What a defence may know of one request: ``rows`` (n, d) read-only, API key, source address, time in seconds."""
+    """What a defence may know of one request: ``rows`` (n, d) read-only, API key, source address, time in seconds.
+
+    Behind a key authority ``key`` is the verified key's public id and ``role`` its role; else ``role`` is empty.
+    """
 
     rows: Floats
     key: str = "anonymous"
     source: str = "127.0.0.1"
     time: float = 0.0
+    role: str = ""
 
     def __repr__(self) -> str:
         return f"Query({len(self.rows)} rows, key={self.key!r})"
@@ -45,6 +49,10 @@ class Defence:
         """Return the (n, K) probabilities to pass on; the array given is yours to change."""
         return probabilities
 
+    def hides_from(self, query: Query) -> bool:
+        """Whether the reply to ``query`` goes without probabilities; by default the same for everybody."""
+        return self.hides_probabilities
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if not name.startswith("_"))
         return f"{type(self).__name__}({settings})"
@@ -54,7 +62,7 @@ class DefenceFailed(Exception):
     """A defence broke its promise: an exception, or an answer that is not (n, K) finite numbers."""
 
     def __init__(self, defence: Any, why: str):
-        self.name = type(defence).__name__
+        self.name = getattr(defence, "mounted_as", type(defence).__name__)
         super().__init__(f"the target's defence {self.name} failed: {why}")
 
 
@@ -92,7 +100,11 @@ class Pipeline:
         labels, best = final.argmax(axis=1), own.argmax(axis=1)
         everyone = np.arange(len(final))
         labels = np.where(final[everyone, best] == final[everyone, labels], best, labels)
-        return Answer(labels.astype(np.int64), None if self.hides_probabilities else final)
+        return Answer(labels.astype(np.int64), None if self._hides_from(query) else final)
+
+    def _hides_from(self, query: Query) -> bool:
+        # A learner's defence need not inherit, so it may lack the method.
+        return self.hides_probabilities or any(d.hides_from(query) for d in self.defences if hasattr(d, "hides_from"))
 
     def __repr__(self) -> str:
         return " -> ".join([*map(repr, self.defences), repr(self.victim)])
@@ -109,7 +121,7 @@ def _check_defence(defence: Any) -> None:
 def _call(defence: Any, hook: str, *arguments: Any) -> Any:
     try:
         return getattr(defence, hook)(*arguments)
-    except Refused:
+    except (Refused, DefenceFailed):
         raise
     except (Exception, SystemExit) as error:  # a learner's defence may raise anything; the target must still answer
         raise DefenceFailed(defence, f"{hook} raised {type(error).__name__}: {error}") from error

@@ -1,4 +1,4 @@
-"""The victims: five data sets times six model families, each built deterministically from a name and a seed."""
+"""The victims: six data sets times seven model families, each built deterministically from a name and a seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from targets.victims import credit, digits, fraud, mail, tumour
+from targets.victims import credit, digits, fraud, mail, readmission, tumour
 from targets.victims.base import Dataset, Feature, Part, Victim
 from targets.victims.cache import fit_or_load
 from targets.victims.models import MODELS, fit
@@ -25,6 +25,7 @@ VICTIMS: dict[str, ModuleType] = {
     "fraud": fraud,
     "credit": credit,
     "mail": mail,
+    "readmission": readmission,
 }
 _KEPT = 32  # victims kept in memory; the oldest unused one goes first
 _memory: OrderedDict[tuple[str, int, str], Victim] = OrderedDict()

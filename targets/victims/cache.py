@@ -21,7 +21,7 @@ from typing import Any
 
 import skops.io
 
-from targets.victims import models
+from targets.victims import models, private
 from targets.victims.base import Part
 
 TRUSTED = [
@@ -31,7 +31,8 @@ TRUSTED = [
 ]
 _DIGEST = 32
 # Whoever edits a model family gets a new fit without having to remember a version number.
-_CODE_VERSION = hashlib.sha256(inspect.getsource(models).encode()).hexdigest()[:8]
+_SOURCE = inspect.getsource(models) + inspect.getsource(private)
+_CODE_VERSION = hashlib.sha256(_SOURCE.encode()).hexdigest()[:8]
 _log = logging.getLogger(__name__)
 
 

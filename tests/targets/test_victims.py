@@ -15,7 +15,14 @@ from targets import Victim, load_victim
 from targets.victims import MODELS, VICTIMS, _build
 from targets.victims.mail import VOCABULARY
 
-DEFAULTS = {"digits": "network", "tumour": "linear", "fraud": "forest", "credit": "tree", "mail": "linear"}
+DEFAULTS = {
+    "digits": "network",
+    "tumour": "linear",
+    "fraud": "forest",
+    "credit": "tree",
+    "mail": "linear",
+    "readmission": "private",
+}
 # Accuracy on the test part that a default victim reaches, and its majority class: measured, with room for other seeds.
 FLOORS = {
     "digits": (0.93, 0.11),
@@ -23,6 +30,7 @@ FLOORS = {
     "fraud": (0.80, 0.61),
     "credit": (0.80, 0.51),
     "mail": (0.92, 0.56),
+    "readmission": (0.75, 0.55),  # a private model: it pays in accuracy (lab 08)
 }
 
 every_name = pytest.mark.parametrize("name", VICTIMS)
@@ -94,6 +102,8 @@ def test_every_family_fits_without_a_warning_and_gives_sound_probabilities(name:
         assert probabilities.dtype == np.float64
         assert (probabilities >= 0).all()
         np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-9)
+    if model == "private" and name != "readmission":
+        return  # at epsilon = 1 a few hundred or thousand rows of many columns train nothing useful, and may not
     assert victim.accuracy(victim.test) > np.bincount(victim.test.y).max() / len(victim.test)
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from targets.defences.base import Answer, Defence, DefenceFailed, Pipeline, Query, Refused
 from targets.defences.boundary_noise import BoundaryNoise
+from targets.defences.cluster_budget import ClusterBudget
+from targets.defences.daily_budget import DailyBudget
+from targets.defences.delay import Delay
+from targets.defences.fixed_window import FixedWindow
 from targets.defences.gaussian_noise import GaussianNoise
+from targets.defences.global_budget import GlobalBudget
 from targets.defences.keep_top import KeepTop
 from targets.defences.label_only import LabelOnly
 from targets.defences.laplace_noise import LaplaceNoise
@@ -16,15 +21,22 @@ from targets.defences.menu import Menu
 from targets.defences.misinformation import Misinformation
 from targets.defences.reverse_sigmoid import ReverseSigmoid
 from targets.defences.rounding import Rounding
+from targets.defences.sliding_window import SlidingWindow
+from targets.defences.token_bucket import TokenBucket
 from targets.defences.top_k import TopK
 
 __all__ = [
     "DEFENCES",
     "Answer",
     "BoundaryNoise",
+    "ClusterBudget",
+    "DailyBudget",
     "Defence",
     "DefenceFailed",
+    "Delay",
+    "FixedWindow",
     "GaussianNoise",
+    "GlobalBudget",
     "KeepTop",
     "LabelOnly",
     "LaplaceNoise",
@@ -35,6 +47,8 @@ __all__ = [
     "Refused",
     "ReverseSigmoid",
     "Rounding",
+    "SlidingWindow",
+    "TokenBucket",
     "TopK",
     "parse_defence",
 ]
@@ -49,6 +63,13 @@ DEFENCES: dict[str, type[Defence]] = {
     "reverse_sigmoid": ReverseSigmoid,
     "boundary_noise": BoundaryNoise,
     "misinformation": Misinformation,
+    "fixed_window": FixedWindow,
+    "sliding_window": SlidingWindow,
+    "token_bucket": TokenBucket,
+    "daily_budget": DailyBudget,
+    "delay": Delay,
+    "cluster_budget": ClusterBudget,
+    "global_budget": GlobalBudget,
 }
 
 

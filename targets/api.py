@@ -10,29 +10,29 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from targets import door
 from targets.defences.base import Answer, DefenceFailed, Query, Refused
 from targets.openapi import documented
 from targets.problems import Problem
 from targets.querylog import Record
 from targets.rows import read_rows
-from targets.sources import source_of
 from targets.target import Target
 from targets.victims.base import Floats
 
 blueprint = Blueprint("api", __name__)
-LONGEST_KEY = 128
+blueprint.before_app_request(door.guard)
 _TELL = "Tell the operator of the target; then try again"
 
 
 @blueprint.post("/v1/predict")
 @documented(
-    "Classify rows", "The answer, one entry a row", "Answer", body="Rows", errors=(400, 401, 413, 415, 422, 429)
+    "Classify rows", "The answer, one entry a row", "Answer", body="Rows", errors=(400, 401, 403, 413, 415, 422, 429)
 )
 def predict() -> Response:
     """Classify a batch of rows; the query is on record before the reply leaves."""
     attempt = _Attempt(current_target())
     try:
-        attempt.key = caller_key()
+        attempt.admit()
         attempt.read(_body())
         body = _answer_json(attempt.target.pipeline.answer(attempt.query()))
     except Problem as problem:
@@ -59,37 +59,22 @@ def predict() -> Response:
 @documented("What a customer may know", "Features, classes and limits", "Model")
 def model() -> Response:
     """Names, documented ranges, classes and limits of the model."""
-    return Response(json.dumps(current_target().description), mimetype="application/json")
+    caller = door.caller_if_known()
+    description = current_target().described_to(None if caller is None else caller.role)
+    return Response(json.dumps(description), mimetype="application/json")
 
 
 @blueprint.get("/v1/usage")
-@documented("What this key has used", "Counts from the query log", "Usage", errors=(401,))
+@documented("What this key has used", "Counts from the query log", "Usage", errors=(401, 403))
 def usage() -> Response:
     """What the calling key has used, counted from the query log."""
-    return Response(json.dumps(current_target().log.usage(caller_key())), mimetype="application/json")
+    return Response(json.dumps(current_target().log.usage(door.admit().key_id)), mimetype="application/json")
 
 
 def current_target() -> Target:
     """The target this app serves."""
     target: Target = current_app.extensions["target"]
     return target
-
-
-def caller_key() -> str:
-    """The API key of this request; "anonymous" where anybody may ask. Raises Problem 401."""
-    known = current_target().config.keys
-    key = request.headers.get("X-API-Key")
-    if key is None and known is None:
-        return "anonymous"
-    next_step = "Send the key you were given in the header X-API-Key"
-    if key is None:
-        raise Problem(401, "this target wants an API key", next_step, field="X-API-Key")
-    if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
-        detail = f"an API key is 1 to {LONGEST_KEY} printable ASCII characters"
-        raise Problem(401, detail, next_step, field="X-API-Key")
-    if known is not None and key not in known:
-        raise Problem(401, "this API key is not known", next_step, field="X-API-Key")
-    return key
 
 
 def _body() -> bytes:
@@ -120,10 +105,14 @@ class _Attempt:
         self.target = target
         self.started = time.perf_counter()
         self.time = float(target.config.clock())
-        forwarded = request.headers.getlist("X-Forwarded-For")
-        self.source = source_of(request.remote_addr or "in process", forwarded, target.config.proxy_networks)
-        self.key = "unknown"
+        self.source = door.source()
+        self.key, self.role = "unknown", ""
         self.rows: Floats = np.empty((0, 0))
+
+    def admit(self) -> None:
+        """Find out who is asking. Raises Problem 401 or 403."""
+        caller = door.admit()
+        self.key, self.role = caller.key_id, caller.role
 
     def read(self, body: bytes) -> None:
         """Take the rows from the body. Raises Problem."""
@@ -131,7 +120,7 @@ class _Attempt:
 
     def query(self) -> Query:
         """The attempt as a defence sees it."""
-        return Query(self.rows, self.key, self.source, self.time)
+        return Query(self.rows, self.key, self.source, self.time, self.role)
 
     def record(self, verdict: str, reason: str = "") -> None:
         """Put the attempt on record, then count it. Raises Problem 503 when the log cannot be written."""

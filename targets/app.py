@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
-from targets import api, dataroom, openapi, operations
+from targets import api, dataroom, key_room, openapi, operations
+from targets.access import KeyAuthority
 from targets.config import TargetConfig
 from targets.problems import register_problem_handlers
 from targets.target import Target
@@ -31,6 +32,8 @@ def create_app(config: TargetConfig) -> Flask:
     register_problem_handlers(app)
     app.register_blueprint(api.blueprint)  # what a customer calls
     app.register_blueprint(operations.blueprint)  # what an operator looks at
+    if isinstance(config.keys, KeyAuthority):
+        app.register_blueprint(key_room.blueprint)  # what key administrators and auditors call
     if config.data_room:
         app.register_blueprint(dataroom.blueprint)  # what only a lab has
     app.extensions["openapi"] = openapi.document(app)  # last: it describes every route above

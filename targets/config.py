@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from targets.access import KeyAuthority
 from targets.defences.base import Defence
+from targets.defences.door import Door
 from targets.sources import Network, networks
 
 
@@ -15,9 +17,10 @@ from targets.sources import Network, networks
 class TargetConfig:
     """Configuration of one target; equal configurations give targets that answer alike.
 
-    ``victim``, ``model``, ``seed``: see ``load_victim``. ``defences``: in pipeline order. ``keys``: the API keys that
-    may ask, None for anybody. ``max_rows``: rows a request. ``log_url``: SQLAlchemy URL of the query log, by default in
-    memory. ``store_rows``: keep the queried rows in the log too (a monitor needs them; so does a privacy notice).
+    ``victim``, ``model``, ``seed``: see ``load_victim``. ``defences``: in pipeline order. ``keys``: who may ask; None
+    for anybody, a set of API keys, or a KeyAuthority with roles (a Door among ``defences`` becomes one). ``max_rows``:
+    rows a request. ``log_url``: SQLAlchemy URL of the query log, by default in memory. ``store_rows``: keep the
+    queried rows in the log too (a monitor needs them; so does a privacy notice).
     ``proxies``: addresses or networks of the reverse proxies in front; X-Forwarded-For counts from them only.
     ``data_room``: serve the lab-only rows. ``clock``: seconds since 1970, replaceable in tests and simulations.
     """
@@ -26,7 +29,7 @@ class TargetConfig:
     model: str | None = None
     seed: int = 0
     defences: tuple[Defence, ...] = ()
-    keys: frozenset[str] | None = None
+    keys: frozenset[str] | KeyAuthority | None = None
     proxies: tuple[str, ...] = ()
     max_rows: int = 1000
     log_url: str = "sqlite://"
@@ -38,10 +41,19 @@ class TargetConfig:
         object.__setattr__(self, "defences", tuple(self.defences))
         object.__setattr__(self, "proxies", tuple(self.proxies))
         self.proxy_networks  # noqa: B018 (a wrong address is named now, not at the first request)
-        if self.keys is not None:
+        self._open_door()
+        if self.keys is not None and not isinstance(self.keys, KeyAuthority):
             object.__setattr__(self, "keys", frozenset(self.keys))
         if isinstance(self.max_rows, bool) or not isinstance(self.max_rows, int) or self.max_rows < 1:
             raise ValueError(f"max_rows is a whole number from 1 up, not {self.max_rows!r}")
+
+    def _open_door(self) -> None:
+        doors = [defence for defence in self.defences if isinstance(defence, Door)]
+        if len(doors) + (self.keys is not None) > 1:
+            raise ValueError("a target has one door: give keys, or one Door among the defences")
+        if doors:
+            object.__setattr__(self, "defences", tuple(d for d in self.defences if d not in doors))
+            object.__setattr__(self, "keys", doors[0].open(self.clock))
 
     @cached_property
     def proxy_networks(self) -> tuple[Network, ...]:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from flask import Flask
 
+from targets.access import KeyAuthority
 from targets.target import Target
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -56,7 +57,9 @@ def document(app: Flask) -> dict[str, Any]:
         if not hasattr(view, "openapi"):
             raise ValueError(f"the route {rule.rule} has no description; decorate it with targets.openapi.documented")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            paths.setdefault(rule.rule, {})[method.lower()] = _operation(rule.endpoint, view, view.openapi)
+            operation = _operation(rule.endpoint, view, view.openapi)
+            operation |= {"parameters": [_path_parameter(name) for name in sorted(rule.arguments)]}
+            paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", rule.rule), {})[method.lower()] = operation
     schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     return {
         "openapi": "3.1.0",
@@ -98,6 +101,10 @@ def _operation(endpoint: str, view: Any, note: Note) -> dict[str, Any]:
     return operation
 
 
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "path", "required": True, "schema": _TEXT}
+
+
 def _ref(name: str) -> dict[str, Any]:
     return {} if name == "Any" else {"$ref": f"#/components/schemas/{name}"}
 
@@ -122,6 +129,21 @@ _MODEL = {
     "max_rows": _COUNT,
 }
 _PROBLEM = {"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT, "next_step": _TEXT}
+_KEY = {
+    **dict.fromkeys(("id", "account", "role", "state"), _TEXT),
+    **dict.fromkeys(("issued", "expires"), _NUMBER),
+    "revoked": {"type": ["number", "null"]},
+    "replaced_by": {"type": ["string", "null"]},
+}
+_LINE = {"number": _COUNT, "time": _NUMBER, **dict.fromkeys(("actor", "event", "key", "detail"), _TEXT)}
+_KEY_ROOM = {  # what targets.key_room takes and gives
+    "KeyRecord": _object(_KEY),
+    "NewKey": _object({**_KEY, "key": {"type": "string", "description": "Shown this once, stored nowhere"}}),
+    "KeyList": _object({"keys": _array(_ref("KeyRecord"))}),
+    "KeyRequest": _object({"account": _TEXT, "role": _TEXT, "days": _NUMBER, "ticket": _TEXT}, ("days", "ticket")),
+    "Rotation": _object({"overlap": {**_NUMBER, "description": "Seconds"}, "ticket": _TEXT}, ("overlap", "ticket")),
+    "Trail": _object({"lines": _array(_object({**_LINE, "previous": _TEXT, "digest": _TEXT}))}),
+}
 _SAME_FOR_ALL = {
     "Model": _object(_MODEL),
     "Usage": _object(
@@ -146,4 +168,5 @@ def _schemas(target: Target) -> dict[str, Any]:
         "Answer": _object({"labels": _array(label), "probabilities": shares, "rows": _COUNT}),
         "LabRows": _object({"rows": _array(row), "truth": _array(label)}),
         **_SAME_FOR_ALL,
+        **(_KEY_ROOM if isinstance(target.config.keys, KeyAuthority) else {}),
     }

@@ -55,6 +55,8 @@ class Problem(Exception):
     def response(self) -> Response:
         """The HTTP reply, with Retry-After in whole seconds (at least 1) when the client should wait."""
         reply = Response(json.dumps(self.document()), self.status, mimetype="application/problem+json")
+        if self.status == 401:
+            reply.headers["WWW-Authenticate"] = 'ApiKey realm="targets"'  # RFC 9110 wants one with every 401
         if self.retry_after is not None:
             reply.headers["Retry-After"] = str(_whole_seconds(self.retry_after))
         return reply

@@ -8,8 +8,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
+from targets.access import KeyAuthority
 from targets.config import TargetConfig
 from targets.defences.base import Pipeline
+from targets.defences.by_role import ByRole
 from targets.metrics import Metrics
 from targets.querylog import QueryLog
 from targets.victims import Part, load_victim
@@ -28,7 +30,18 @@ class Target:
     def build(cls, config: TargetConfig) -> Target:
         """Load the victim and open the log. Raises ValueError or TypeError naming a wrong setting."""
         victim = load_victim(config.victim, seed=config.seed, model=config.model)
-        return cls(config, Pipeline(victim, config.defences), QueryLog(config.log_url), Metrics())
+        log = QueryLog(config.log_url)
+        defences = config.defences
+        if isinstance(config.keys, KeyAuthority):
+            defences = (*defences, _by_role(config.keys, log))
+        return cls(config, Pipeline(victim, defences), log, Metrics())
+
+    def described_to(self, role: str | None) -> dict[str, Any]:
+        """The description as holders of ``role`` find it; None for a stranger."""
+        keys = self.config.keys
+        if role is None or not isinstance(keys, KeyAuthority) or keys.policy.role(role).output == "probabilities":
+            return self.description
+        return {**self.description, "output": "labels"}
 
     @cached_property
     def description(self) -> dict[str, Any]:
@@ -58,6 +71,14 @@ class Target:
         """SHA-256 of each training row's little-endian float64 bytes: proves disjointness, shows no row."""
         rows = self.pipeline.victim.train.X.astype("<f8")
         return json.dumps({"victim": [sha256(row.tobytes()).hexdigest() for row in rows]}).encode()
+
+
+def _by_role(authority: KeyAuthority, log: QueryLog) -> ByRole:
+    def spent_since(account: str, time: float) -> int:
+        records = (record for key in authority.records(account) for record in log.records(key.id))
+        return sum(record.rows for record in records if record.verdict == "answered" and record.time >= time)
+
+    return ByRole(authority.policy, authority.account_of, spent_since)
 
 
 def _rows_json(part: Part) -> bytes:

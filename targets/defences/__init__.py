@@ -11,6 +11,7 @@ from targets.defences.boundary_noise import BoundaryNoise
 from targets.defences.cluster_budget import ClusterBudget
 from targets.defences.daily_budget import DailyBudget
 from targets.defences.delay import Delay
+from targets.defences.door import Door
 from targets.defences.fixed_window import FixedWindow
 from targets.defences.gaussian_noise import GaussianNoise
 from targets.defences.global_budget import GlobalBudget
@@ -34,6 +35,7 @@ __all__ = [
     "Defence",
     "DefenceFailed",
     "Delay",
+    "Door",
     "FixedWindow",
     "GaussianNoise",
     "GlobalBudget",
@@ -70,6 +72,7 @@ DEFENCES: dict[str, type[Defence]] = {
     "delay": Delay,
     "cluster_budget": ClusterBudget,
     "global_budget": GlobalBudget,
+    "door": Door,
 }
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import html
 import importlib
+import os
 from dataclasses import dataclass
 from typing import Any
 
 from labkit import progress
 from labkit.learner_side import LearnerSide
 from labkit.verdict import Verdict
+
+# Module that judges: the one in this process, or labkit.judged, the line to a graded run's judge.
+JUDGE = "MODEL_THEFT_LABS_JUDGE"
 
 
 def check(exercise: str, answer: Any) -> Verdict:
@@ -58,4 +62,4 @@ def hint(exercise: str, number: int = 1) -> Hint:
 
 def _judge() -> Any:
     # By name, at the last moment: labkit must not depend on the examiner's room, which a sandboxed kernel cannot read.
-    return importlib.import_module("grading.selfstudy")
+    return importlib.import_module(os.environ.get(JUDGE, "grading.selfstudy"))

@@ -1,0 +1,115 @@
+"""What a submission shows, made safe: held to nbformat's shapes, active content taken out, graded cells told by the
+ledger. nbgrader reads a number as partial credit and an error as none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from labkit.verdict import Verdict
+
+_KINDS = {"stream", "display_data", "execute_result", "error"}
+_SHOWN = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "application/json"}
+_BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*\Z")
+# What makes a page do something: found in text, the text is taken apart by bleach.
+_ACTIVE = re.compile(
+    r"<\s*/?\s*(script|iframe|object|embed|form|input|button|svg|math|link|meta|base|style|video|audio|template|frame)"
+    r"|\bon[a-z]{3,}\s*=|javascript\s*:|vbscript\s*:|data\s*:\s*text|srcdoc|<!--|expression\s*\(|@import|url\s*\(",
+    re.IGNORECASE,
+)
+_TAGS = set(
+    """
+    a abbr b blockquote br caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol p
+    pre q s small span strong sub summary sup table tbody td tfoot th thead tr tt u ul
+    """.split()  # noqa: SIM905
+)
+_ATTRIBUTES = {
+    "*": ["class", "title", "role", "scope", "colspan", "rowspan", "aria-label", "aria-hidden", "style", "open"],
+    "a": ["href"], "img": ["alt", "width", "height", "src"],
+}  # fmt: skip
+_STYLES = set(
+    """
+    background-color border border-collapse border-left-width border-radius color font-size font-style font-weight
+    margin max-width overflow-x padding text-align width vertical-align
+    """.split()  # noqa: SIM905
+)
+
+
+def clean_outputs(raw: Any) -> list[dict]:
+    """The outputs in ``raw`` that are outputs: anything else that a hostile kernel sent is dropped."""
+    outputs: list[dict] = []
+    for one in raw if isinstance(raw, list) else []:
+        if isinstance(one, dict) and one.get("output_type") in _KINDS and len(outputs) < 500:
+            outputs.append(_cleaned(one))
+    return outputs
+
+
+def _cleaned(one: dict) -> dict:
+    kind = one["output_type"]
+    if kind == "stream":
+        name = one.get("name") if one.get("name") in ("stdout", "stderr") else "stdout"
+        return {"output_type": "stream", "name": name, "text": str(one.get("text", ""))}
+    if kind == "error":
+        lines = one.get("traceback")
+        return {
+            "output_type": "error", "ename": str(one.get("ename", ""))[:200],
+            "evalue": str(one.get("evalue", ""))[:2000],
+            "traceback": [str(line) for line in lines][:50] if isinstance(lines, list) else [],
+        }  # fmt: skip
+    data = one.get("data")
+    shown = {k: _shown(k, v) for k, v in data.items() if k in _SHOWN} if isinstance(data, dict) else {}
+    cleaned: dict[str, Any] = {"output_type": kind, "data": shown, "metadata": {}}
+    if kind == "execute_result":
+        cleaned["execution_count"] = None
+    return cleaned
+
+
+def _shown(kind: str, value: Any) -> Any:
+    if isinstance(value, list):
+        value = "".join(map(str, value))
+    if kind.startswith("image/"):
+        return value if isinstance(value, str) and _BASE64.match(value) else ""
+    if kind == "application/json":
+        return value if isinstance(value, (dict, str, int, float)) else str(value)
+    return neutral(str(value)) if kind in ("text/html", "text/markdown", "text/latex") else str(value)
+
+
+def neutral(text: str) -> str:
+    """``text`` (HTML or Markdown) with nothing in it that acts: no scripts, frames, forms, handlers, foreign images."""
+    if "<" not in text and not _ACTIVE.search(text):
+        return text
+    import bleach
+    from bleach.css_sanitizer import CSSSanitizer
+
+    def allowed(tag: str, name: str, value: str) -> bool:
+        if tag == "img" and name == "src":
+            return value.startswith(("data:image/png;base64,", "data:image/jpeg;base64,"))
+        return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
+
+    return bleach.clean(
+        text, tags=_TAGS, attributes=allowed, protocols=["http", "https", "mailto", "data"], strip=False,
+        strip_comments=True, css_sanitizer=CSSSanitizer(allowed_css_properties=_STYLES),
+    )  # fmt: skip
+
+
+def is_active(text: str) -> bool:
+    """Whether a Markdown cell holds something that would act on a page."""
+    return bool(_ACTIVE.search(text))
+
+
+def graded(verdict: dict | None, why: str) -> list[dict]:
+    """The outputs of a graded cell: what the ledger says, nothing of what the kernel showed."""
+    if verdict is None:
+        return [_error("NotJudged", why)]
+    try:
+        card = Verdict.from_data(verdict)
+        html, words = card._repr_html_(), f"{card.earned:g}"
+    except (KeyError, TypeError, AttributeError):
+        return [_error("NotJudged", "the verdict was malformed")]
+    data = {"text/plain": words, "text/html": html}
+    return [{"output_type": "execute_result", "execution_count": None, "data": data, "metadata": {}}]
+
+
+def _error(name: str, words: str) -> dict:
+    return {"output_type": "error", "ename": name, "evalue": words, "traceback": [f"{name}: {words}"]}

@@ -1,0 +1,238 @@
+"""The judge's side of one submission: it answers the kernel's line and writes the ledger. Trusts nothing that it reads.
+
+A check counts only in the window that the examiner opens when it hands out that exercise's own check cell, and only the
+first one. Any other check is practice: judged with the public seeds of self-study, so that it tells nothing about the
+private ones.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import socket
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from grading.exercise import NotYet, find
+from grading.judging import judge
+from grading.openers import config_of
+from grading.world import PUBLIC_SECRET, World
+from labkit import wire
+from labkit.errors import BadAnswer
+from labkit.launch import TargetSpec
+from labkit.transport import WsgiTransport
+from targets import create_app
+from targets.defences.mounted import Mounted
+
+_LENGTH = struct.Struct(">I")
+_log = logging.getLogger(__name__)
+GRACE = 10.0
+PRACTICE, TARGETS, HIGHEST_SEED = 40, 40, 999
+# Settings that name an address or a file. The judge's own walls stop the attempt; this says so in words.
+_FORBIDDEN_WORDS = ("://", "redis")
+
+
+class ProtocolBroken(Exception):
+    """The kernel's side sent what no client of ours sends; the line is closed."""
+
+
+class Line:
+    """Frames to and from the kernel, with a deadline while an answer is awaited."""
+
+    def __init__(self, connection: socket.socket):
+        self._connection = connection
+        self.seconds = math.inf
+
+    def write(self, data: bytes) -> None:
+        """Send one frame. A reader that reads nothing is waited for no longer than an answer."""
+        self._connection.settimeout(60)
+        try:
+            self._connection.sendall(_LENGTH.pack(len(data)) + data)
+        except TimeoutError:
+            raise ProtocolBroken("the kernel does not read") from None
+
+    def read(self, seconds: float | None = None) -> bytes:
+        """Receive one frame within ``seconds``. Raises TimeoutError, EOFError, ProtocolBroken."""
+        until = None if seconds is None else time.monotonic() + seconds
+        (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size, until))
+        if not 0 < length <= wire.MAX_BYTES + 1:
+            raise ProtocolBroken(f"a frame of {length:,} bytes")
+        return self._exactly(length, until)
+
+    def exchange(self, message: bytes, serve: Callable[[bytes], bytes]) -> bytes:
+        """One call of the learner's answer (grading.learner.Channel). Too late is not yet."""
+        return self.call(b"(" + message, serve)
+
+    def call(self, frame: bytes, serve: Callable[[bytes], bytes] | None) -> bytes:
+        """Send ``frame`` and answer questions to targets until what it gave comes back."""
+        self.write(frame)
+        until = time.monotonic() + self.seconds + GRACE
+        while True:
+            try:
+                reply = self.read(max(until - time.monotonic(), 0.01))
+            except TimeoutError:
+                raise NotYet(
+                    f"Your code was still running {self.seconds:g} seconds after it was asked, and would not stop.",
+                    "Look for a loop that never ends, or a call that waits for ever.",
+                ) from None
+            if reply[:1] == b"=":
+                return reply[1:]
+            if reply[:1] != b"?" or serve is None:
+                raise ProtocolBroken("an unexpected frame")
+            self.write(b"." + serve(reply[1:]))
+
+    def _exactly(self, count: int, until: float | None) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError
+            self._connection.settimeout(left)
+            part = self._connection.recv(min(count - len(data), 1 << 20))
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
+
+
+class Session:
+    """One submission's judge. ``control`` brings windows from the examiner and takes the ledger's lines to it."""
+
+    def __init__(self, connection: socket.socket, control: socket.socket, *, secret: str, learner: str):
+        self.line, self._control = Line(connection), control
+        self._secret, self._learner = secret, learner
+        self._window: str | None = None
+        self._practice = 0
+        self._targets: list[WsgiTransport] = []
+        self._mounted_line: list[Any] = []
+
+    def serve(self) -> None:
+        """Answer until the line closes or breaks."""
+        try:
+            while True:
+                frame = self.line.read()
+                if frame[:1] == b"=":
+                    continue  # the late answer to a call that was given up
+                if frame[:1] == b"?":
+                    self.line.write(b"." + wire.dumps(_over()))
+                    continue
+                self.line.write(b"!" + wire.dumps(self._answer(wire.loads(frame))))
+        except (EOFError, OSError):
+            return
+        except (ProtocolBroken, BadAnswer) as error:
+            self._tell({"broken": str(error)[:300]})
+
+    def _answer(self, message: Any) -> dict:
+        try:
+            match message["op"]:
+                case "check":
+                    return self._check(message)
+                case "hints":
+                    return {"hints": list(find(str(message["exercise"])).hints)}
+                case "open":
+                    return self._open(message)
+                case "send":
+                    sent = self._targets[message["target"]].send(
+                        message["method"], message["path"], message["body"], message["headers"]
+                    )
+                    return {"status": sent.status, "body": sent.body, "headers": dict(sent.headers)}
+                case _:
+                    return {"error": "the judge knows no such request"}
+        except (EOFError, OSError, ProtocolBroken):
+            raise
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, BadAnswer) as error:
+            return {"error": str(error.args[0] if error.args else error)[:300]}
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}"[:300]}
+
+    def _check(self, message: dict) -> dict:
+        exercise = find(str(message["exercise"]))
+        self._hear()
+        counts = self._window == exercise.id
+        if counts:
+            self._window = None
+        else:
+            self._practice += 1
+            if self._practice > PRACTICE:
+                return {"error": f"a graded run answers {PRACTICE} practice checks and no more"}
+        world = (
+            World(exercise.id, secret=self._secret, learner=self._learner)
+            if counts
+            else World(exercise.id, secret=PUBLIC_SECRET)
+        )
+        self.line.seconds = exercise.seconds
+        try:
+            verdict = judge(exercise, world, self.line, _opening(message))
+        except (EOFError, OSError, ProtocolBroken):
+            raise
+        except Exception as error:
+            _log.exception("exercise %s could not judge an answer", exercise.id)
+            verdict = _unjudged(exercise, error)
+        if counts:
+            self._tell({"verdict": verdict})
+        return verdict
+
+    def _open(self, message: dict) -> dict:
+        spec = TargetSpec(**{**message["spec"], "defences": tuple(message["spec"]["defences"]), "log": None})
+        if len(self._targets) >= TARGETS:
+            raise ValueError(f"a graded run opens {TARGETS} targets and no more")
+        if not isinstance(spec.seed, int) or not 0 <= spec.seed <= HIGHEST_SEED:
+            raise ValueError(f"in a graded run a target's seed is a whole number from 0 to {HIGHEST_SEED}")
+        for text in spec.defences:
+            if any(word in str(text).lower() for word in _FORBIDDEN_WORDS):
+                raise ValueError(f"the defence {str(text)[:80]!r} names a place outside; a graded run allows none")
+        mounted = [self._mount(i, about) for i, about in enumerate(message.get("mounted", []))]
+        self._targets.append(WsgiTransport(create_app(config_of(spec, mounted))))
+        self._tell({"opened": {"victim": spec.victim, "model": spec.model, "seed": spec.seed}})
+        return {"target": len(self._targets) - 1}
+
+    def _mount(self, number: int, about: dict) -> Mounted:
+        def call(message: dict) -> dict:
+            self.line.seconds = 20.0
+            answer = wire.loads(self.line.call(b"h" + wire.dumps({**message, "number": number}), None))
+            return answer if isinstance(answer, dict) else {"failed": "the defence answered no data"}
+
+        return Mounted(call, str(about["name"])[:80], bool(about["hides_probabilities"]))
+
+    def _hear(self) -> None:
+        """Take in what the examiner said: which exercise's check cell it has handed out."""
+        self._control.setblocking(False)
+        with suppress(BlockingIOError):
+            while data := self._control.recv(65_536):
+                self._window = json.loads(data)["window"]
+        self._control.setblocking(True)
+
+    def _tell(self, line: dict) -> None:
+        self._control.send(json.dumps(line).encode())
+
+
+def _opening(message: dict) -> dict:
+    """What the kernel says of its answer, held to the shape that judging expects."""
+    kind = message.get("kind")
+    if kind not in ("function", "object", "value") or (kind == "value" and "value" not in message):
+        raise BadAnswer("an opening is malformed")
+    return {"kind": kind, "name": str(message.get("name", ""))[:60], "value": message.get("value")}
+
+
+def _unjudged(exercise: Any, error: Exception) -> dict:
+    return {
+        "exercise": exercise.id, "title": exercise.title, "state": "NOT YET", "score": 0.0,
+        "points": float(exercise.points), "facts": [], "printed": "", "warned": [],
+        "message": f"The examiner could not judge this answer ({type(error).__name__}).",
+        "next_step": "Return exactly what the exercise describes; if you do, ask your instructor.",
+        "extra": {"unjudged": f"{type(error).__name__}: {error}"[:300]},
+    }  # fmt: skip
+
+
+def _over() -> dict:
+    body = {
+        "title": "Refused",
+        "status": 403,
+        "detail": "this exercise is over",
+        "next_step": "return from the function",
+    }
+    return {"status": 403, "body": body, "headers": {}}

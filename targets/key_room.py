@@ -79,11 +79,11 @@ def _shown(record: KeyRecord, now: float) -> dict[str, Any]:
 
 
 def _new(new: NewKey) -> Response:
-    return _json({**_shown(new.record, new.record.issued), "key": new.key}, 201)
+    return _json({**_shown(new.record, new.record.issued), "key": new.key})
 
 
-def _json(body: Any, status: int = 200) -> Response:
-    reply = Response(json.dumps(body), status, mimetype="application/json")
+def _json(body: Any) -> Response:
+    reply = Response(json.dumps(body), mimetype="application/json")
     reply.headers["Cache-Control"] = "no-store"
     return reply
 

@@ -56,10 +56,10 @@ class KeyAuthority:
     ):
         self._pepper = secrets.token_bytes(32) if pepper is None else bytes(pepper)
         peppered(_NOBODY, self._pepper)  # refuses one that is too short
-        self._store = AccessStore(url, self._pepper)
+        self._store = AccessStore(url)
         if pepper is None and not self._store.in_memory:
-            self._store.close()
             raise ValueError("a key store that lasts needs a pepper that lasts: pass at least 16 secret bytes")
+        self._store.accept(self._pepper)
         self.policy = policy
         self._clock = clock
         self._lock = Lock()

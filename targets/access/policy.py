@@ -63,7 +63,7 @@ class Policy:
 
     def role(self, name: str) -> Role:
         """The role of this name. Raises ValueError naming the choices."""
-        if name not in self.roles:
+        if not isinstance(name, str) or name not in self.roles:
             raise ValueError(f"no role is named {name!r}; choose one of {', '.join(self.roles)}")
         return self.roles[name]
 

@@ -56,11 +56,10 @@ _last_line = sa.select(_trail).order_by(_trail.c.number.desc()).limit(1)
 
 
 class AccessStore:
-    """Keys and trail in one database. Raises ValueError when ``url`` or ``pepper`` do not fit."""
+    """Keys and trail in one database. Raises ValueError when ``url`` cannot be opened."""
 
-    def __init__(self, url: str, pepper: bytes):
+    def __init__(self, url: str):
         self._database = Database(url, "key store", _metadata, synchronous="FULL")
-        self._accept(hmac.digest(pepper, b"which pepper is this", "sha256").hex())
 
     @property
     def in_memory(self) -> bool:
@@ -99,14 +98,15 @@ class AccessStore:
         """Let go of the database."""
         self._database.close()
 
-    def _accept(self, fact: str) -> None:
+    def accept(self, pepper: bytes) -> None:
+        """Note a new store's pepper as a digest. Raises ValueError when this one is not the store's."""
+        fact = hmac.digest(pepper, b"which pepper is this", "sha256").hex()
         try:
             with self._database.write() as connection:
                 connection.execute(sa.insert(_facts), {"name": "pepper", "value": fact})
         except sa.exc.IntegrityError:
             (known,) = self._database.read(sa.select(_facts.c.value).where(_facts.c.name == "pepper"))[0]
             if not hmac.compare_digest(known, fact):
-                self.close()
                 raise ValueError(
                     "the pepper does not belong to this key store, so that no key could ever fit; "
                     "start with the pepper the store was made with"

@@ -1,8 +1,4 @@
-"""Our target under Waitress: ``python -m benchmarks.servers.ours LAYER FOLDER``; FOLDER holds its databases.
-
-The layers add up: each is the one before with one more thing in front of the model. "bare" is the target as the labs
-start it (any key, no defence, the query log in memory); "full" is the last.
-"""
+"""Our target under Waitress: ``python -m benchmarks.servers.ours LAYER FOLDER``; FOLDER holds its databases."""
 
 from __future__ import annotations
 

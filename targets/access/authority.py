@@ -42,6 +42,7 @@ class KeyAuthority:
     ``pepper``: at least 16 secret bytes that are not in the store (None: random, for a store in memory). ``first_key``:
     ``id:fingerprint`` of a key administrator's key made elsewhere, so that its secret never travels. Clock: seconds
     since 1970; time never runs backwards here, so that a clock that is set back revives no key.
+    What another process changes on a shared store counts here within ``cache_seconds``, what this one changes at once.
     Raises ValueError naming a wrong setting.
     """
 
@@ -52,11 +53,12 @@ class KeyAuthority:
         pepper: bytes | None = None,
         policy: Policy = DEFAULT_POLICY,
         first_key: str | None = None,
+        cache_seconds: float = 1.0,
         clock: Callable[[], float] = _time.time,
     ):
         self._pepper = secrets.token_bytes(32) if pepper is None else bytes(pepper)
         peppered(_NOBODY, self._pepper)  # refuses one that is too short
-        self._store = AccessStore(url)
+        self._store = AccessStore(url, cache_seconds)
         if pepper is None and not self._store.in_memory:
             raise ValueError("a key store that lasts needs a pepper that lasts: pass at least 16 secret bytes")
         self._store.accept(self._pepper)

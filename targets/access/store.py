@@ -7,8 +7,10 @@ triggers refuse to change or delete a line of the trail; who removes the trigger
 from __future__ import annotations
 
 import hmac
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,10 +58,17 @@ _last_line = sa.select(_trail).order_by(_trail.c.number.desc()).limit(1)
 
 
 class AccessStore:
-    """Keys and trail in one database. Raises ValueError when ``url`` cannot be opened."""
+    """Keys and trail in one database. Raises ValueError when ``url`` cannot be opened.
 
-    def __init__(self, url: str):
+    A record that was found is remembered for ``cache_seconds``: so long may a change by another process go unseen. A
+    change by this one counts at once.
+    """
+
+    def __init__(self, url: str, cache_seconds: float = 0.0):
         self._database = Database(url, "key store", _metadata, synchronous="FULL")
+        self._cache_seconds = cache_seconds
+        self._found: dict[str, tuple[float, KeyRecord]] = {}
+        self._changes = 0
 
     @property
     def in_memory(self) -> bool:
@@ -68,8 +77,17 @@ class AccessStore:
 
     def find(self, id: str) -> KeyRecord | None:
         """The record of this id."""
+        time, record = self._found.get(id, (-math.inf, None))
+        if record is not None and monotonic() - time < self._cache_seconds:
+            return record
+        time, changes = monotonic(), self._changes
         rows = self._database.read(sa.select(_keys).where(_keys.c.id == id))
-        return KeyRecord(*rows[0]) if rows else None
+        if not rows:
+            return None  # not remembered: strangers' ids must not fill the memory
+        record = KeyRecord(*rows[0])
+        if changes == self._changes:
+            self._found[id] = (time, record)
+        return record
 
     def keys(self, account: str | None = None) -> list[KeyRecord]:
         """All records, or one account's, oldest first."""
@@ -93,6 +111,8 @@ class AccessStore:
             # Taken first, the row's lock makes changes wait for one another on every database, in every process.
             connection.execute(sa.update(_facts).where(_facts.c.name == "pepper").values(name="pepper"))
             yield Change(connection)
+        self._changes += 1  # before the memory is emptied: a look-up under way must not bring back what it saw
+        self._found.clear()
 
     def close(self) -> None:
         """Let go of the database."""

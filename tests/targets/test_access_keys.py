@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from targets.access import Identity, KeyAuthority, KeyRefused, authority
+from targets.access import Identity, KeyAuthority, KeyRefused, authority, store
 from targets.access.keys import KeyRecord, NewKey, fingerprint, id_of, make_key, peppered
 from targets.access.store import AccessStore
 
@@ -352,12 +352,18 @@ def test_of_many_rotations_of_one_key_exactly_one_wins(door: KeyAuthority) -> No
     assert len(door.records()) == 2
 
 
-def test_a_revocation_in_another_process_counts_at_once(tmp_path: Path, clock: Clock) -> None:
+def test_a_revocation_in_another_process_counts_once_the_memory_is_stale(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = f"sqlite:///{tmp_path / 'keys.db'}"
-    here, there = (KeyAuthority(url, pepper=PEPPER, clock=clock) for _ in range(2))
+    here, there = (KeyAuthority(url, pepper=PEPPER, clock=clock, cache_seconds=1) for _ in range(2))
+    ticks = [100.0]
+    monkeypatch.setattr(store, "monotonic", lambda: ticks[0])
     new = issue(here)
-    assert there.verify(new.key)
+    assert here.verify(new.key)
     there.revoke(new.record.id, actor="kim")
+    assert refusal(there, new.key) == "this API key is revoked"
+    ticks[0] += 1
     assert refusal(here, new.key) == "this API key is revoked"
     here.close()
     there.close()
@@ -394,6 +400,30 @@ def test_a_kill_leaves_a_change_with_its_line_or_neither(tmp_path: Path, moment:
     assert events == (["issued", "revoked"] if whole else ["issued"])
     assert (record.revoked is not None) == whole
     door.close()
+
+
+def test_a_look_up_under_way_does_not_bring_back_what_a_change_made_old(
+    door: KeyAuthority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = issue(door)
+    database = door._store._database
+    real = database.read
+
+    def slow_read(query: object) -> list:
+        rows = real(query)
+        monkeypatch.setattr(database, "read", real)
+        door.revoke(new.record.id, actor="kim")  # lands between this look-up's reading and its end
+        return rows
+
+    monkeypatch.setattr(database, "read", slow_read)
+    assert door.verify(new.key)
+    assert refusal(door, new.key) == "this API key is revoked"
+
+
+def test_strangers_fill_no_memory(door: KeyAuthority) -> None:
+    for _ in range(50):
+        refusal(door, make_key()[1])
+    assert door._store._found == {}
 
 
 def test_ids_are_read_from_whole_keys_only() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +46,13 @@ class Remote:
             raise AttributeError(name)
         return lambda *args, **kwargs: self._dialogue.call(self._handle, name, args, kwargs)
 
+    def call_many(self, method: str, calls: Sequence[Sequence[Any]], *, threads: int = 8) -> list[Any]:
+        """Call ``method`` once with each arguments of ``calls``, from ``threads`` threads at once (labkit.crowd).
+
+        Returns in order what each call returned, or a RefusedThere. Any other exception is raised as the first NotYet.
+        """
+        return self._dialogue.call_many(self._handle, method, calls, threads)
+
 
 class Dialogue:
     """One check's conversation with the learner's side: what it called, what was printed and warned."""
@@ -62,15 +69,32 @@ class Dialogue:
 
     def call(self, handle: int, method: str | None, args: tuple, kwargs: dict) -> Any:
         """Run one call over there. Raises NotYet with a sentence if it fails, hangs or was never written."""
-        message = {"op": "call", "handle": handle, "method": method, "args": list(args), "kwargs": kwargs}
+        return self._exchange({"op": "call", "handle": handle, "method": method, "args": list(args), "kwargs": kwargs})
+
+    def call_many(self, handle: int, method: str, calls: Sequence[Sequence[Any]], threads: int) -> list[Any]:
+        """See Remote.call_many."""
+        message = {"op": "call_many", "handle": handle, "method": method, "threads": threads}
+        outcomes = self._exchange({**message, "calls": [list(arguments) for arguments in calls]})
+        if (
+            not isinstance(outcomes, list)
+            or len(outcomes) != len(calls)
+            or not all(isinstance(o, dict) for o in outcomes)
+        ):
+            raise wire.BadAnswer("the answers to many calls are malformed")
+        return [one["value"] if "value" in one else self._refused_or_raise(one) for one in outcomes]
+
+    def _exchange(self, message: dict[str, Any]) -> Any:
         data = wire.dumps({**message, "seconds": self.seconds}, default=_tag)
         reply = wire.loads(self.channel.exchange(data, self._service), hook=self._revive)
         self.printed = (self.printed + str(reply.get("printed", "")))[-2000:]
         self.warned = [*self.warned, *[str(w)[:300] for w in reply.get("warned", [])]][:3]
         if reply["op"] == "return":
             return reply["value"]
+        raise self._refused_or_raise(reply)
+
+    def _refused_or_raise(self, reply: dict[str, Any]) -> RefusedThere:
         if reply["type"] == "Refused":
-            raise RefusedThere(str(reply["text"])[:500], _seconds(reply.get("retry_after")))
+            return RefusedThere(str(reply["text"])[:500], _seconds(reply.get("retry_after")))
         raise _sentence(str(reply["type"]), str(reply["text"])[:500], str(reply["where"])[:200], self.seconds)
 
     def _service(self, data: bytes) -> bytes:

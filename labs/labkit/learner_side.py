@@ -19,6 +19,7 @@ import numpy as np
 
 from labkit import wire
 from labkit.api import Api
+from labkit.crowd import call_from_threads
 from labkit.defending import Query, Refused
 from labkit.errors import BadAnswer, LabError
 from labkit.transport import Reply
@@ -97,6 +98,8 @@ class LearnerSide:
             if method.startswith("_") or not hasattr(thing, method):
                 raise AttributeError(f"a {type(thing).__name__} has no method {method!r}")
             thing = getattr(thing, method)
+        if message["op"] == "call_many":
+            return [_outcome(one) for one in call_from_threads(thing, message["calls"], message["threads"])]
         if not callable(thing):
             # An attribute: a fitted model's coef_, a limiter's count.
             return thing
@@ -116,6 +119,13 @@ class LearnerSide:
         if tag == "__handle__":
             return self._objects[body[0]]
         raise BadAnswer(f"a message holds {tag}")
+
+
+def _outcome(one: Any) -> dict[str, Any]:
+    """What one call of many came to, as data."""
+    if isinstance(one, Refused):
+        return {"type": "Refused", "text": str(one.message), "retry_after": one.retry_after}
+    return _describe(one) if isinstance(one, BaseException) else {"value": one}
 
 
 def _describe(error: BaseException) -> dict:

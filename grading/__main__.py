@@ -1,9 +1,11 @@
-"""``python -m grading release`` regenerates labs/; ``python -m grading judge`` serves checks over standard input."""
+"""``release`` regenerates labs/, ``autograde`` grades a class, ``judge`` serves checks over standard input."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+
+from grading.engine import cli as autograding
 
 
 def main() -> int:
@@ -12,7 +14,10 @@ def main() -> int:
     release = commands.add_parser("release", help="write solutions/ metadata and regenerate labs/")
     release.add_argument("labs", nargs="*", help="lab folders, such as 01_steal_by_query; all without")
     commands.add_parser("judge", help="serve checks over standard input and output, as data")
+    autograding.add_parser(commands)
     arguments = parser.parse_args()
+    if arguments.command == "autograde":
+        return autograding.main(arguments)
     if arguments.command == "judge":
         from grading.pipe import serve_judge
 

@@ -49,8 +49,8 @@ class Examiner:
         Never raises for what a submission does; RuntimeError if the engine itself fails twice.
         """
         for again in (True, False):
-            outcome, began = Outcome(), time.monotonic()
             zygote, judges = self._ready()
+            outcome, began = Outcome(), time.monotonic()
             learner = learner if self.secret != PUBLIC_SECRET else ""
             run = Attempt(
                 self.patience,

@@ -1,0 +1,61 @@
+"""``python -m grading autograde LAB``: grade a class from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from grading.engine.run import Settings, Summary, autograde
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The command's options."""
+    parser = commands.add_parser("autograde", help="grade submitted/*/LAB in sandboxes, several at once")
+    parser.add_argument("lab", help="the lab's folder, such as 01_steal_by_query")
+    parser.add_argument("--root", help="the course's folder; this project without")
+    parser.add_argument("--student", default="*", help="whose submission (a pattern); everybody's without")
+    parser.add_argument("--jobs", type=int, default=0, help="submissions at once; one a core without")
+    parser.add_argument("--force", action="store_true", help="grade unchanged submissions again, too")
+    parser.add_argument("--trust-submissions", action="store_true", help="run them unconfined, as you, on this machine")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; 0 if every submission has its grade."""
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    from grading.engine.reassemble import NotOurs
+    from grading.engine.sandbox import NoSandbox
+    from grading.nbgrader_settings import apply
+
+    config = Config()
+    apply(config)
+    if options.root:
+        config.CourseDirectory.root = options.root
+    config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = options.lab, options.student
+    settings = Settings(options.jobs, options.trust_submissions, options.force, progress=sys.stderr.isatty())
+    try:
+        summary = autograde(CourseDirectory(config=config), options.lab, settings, config)
+    except (NotOurs, NoSandbox, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    report(summary, print)
+    return 1 if summary.failed else 0
+
+
+def report(summary: Summary, say: Callable[[str], None]) -> None:
+    """Say in plain words what came of a run."""
+    for result in summary.graded:
+        for finding in result.findings:
+            where = f" [{finding.cell}]" if finding.cell else ""
+            say(f"{result.student}: {finding.kind}{where}: {finding.words}")
+    for student, why in summary.failed.items():
+        say(f"{student}: NOT GRADED, by a failure of the engine: {why}")
+    say(
+        f"{len(summary.graded)} graded, {len(summary.kept)} unchanged since the last run and kept, "
+        f"{len(summary.failed)} not graded."
+    )
+    if summary.graded:
+        walls = ", ".join(summary.walls) or "none: submissions were trusted"
+        say(f"Walls around each submission: {walls}.")

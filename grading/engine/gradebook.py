@@ -1,0 +1,121 @@
+"""The one writer: graded notebooks to disk, scores into nbgrader's gradebook. Writing a result twice is harmless."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+from grading.engine.grade import Graded
+from grading.engine.reassemble import Release
+
+# A logger of its own: nbgrader's steps would use, and share, the command's.
+_QUIET = logging.getLogger(f"{__name__}.steps")
+_QUIET.setLevel(logging.ERROR)
+
+
+class Writer:
+    """Holds the gradebook open for one run over ``coursedir`` (nbgrader's CourseDirectory) and one lab."""
+
+    def __init__(self, coursedir: Any, release: Release, config: Any = None):
+        from nbformat import from_dict
+        from nbgrader.api import Gradebook
+        from sqlalchemy.exc import SAWarning
+
+        # nbgrader starts alembic by name to make a new gradebook.
+        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        # From nbgrader's own queries; nothing that anybody who reads them could do.
+        warnings.filterwarnings("ignore", message="Object of type", category=SAWarning)
+        self._coursedir, self._release, self._config = coursedir, release, config
+        self._from_dict = from_dict
+        self._gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
+        self._enrol_lab()
+
+    def save(self, result: Graded) -> None:
+        """Notebook, then scores: a kill in between leaves a submission that the next run grades again."""
+        folder = Path(
+            self._coursedir.format_path(self._coursedir.autograded_directory, result.student, self._release.name)
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(
+            folder / f"{self._release.name}.ipynb", json.dumps(result.notebook, indent=1, ensure_ascii=False) + "\n"
+        )
+        stamp = self._timestamp(result.student, folder)
+        self._gradebook.update_or_create_student(result.student)
+        settings = {"timestamp": stamp} if stamp else {}
+        self._gradebook.update_or_create_submission(self._release.name, result.student, **settings)
+        self._score(result)
+
+    def close(self) -> None:
+        """Let go of the gradebook."""
+        self._gradebook.close()
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _score(self, result: Graded) -> None:
+        from nbgrader.preprocessors import AssignLatePenalties, SaveAutoGrades
+
+        notebook = self._from_dict(result.notebook)
+        resources = {
+            "nbgrader": {
+                "notebook": self._release.name, "assignment": self._release.name, "student": result.student,
+                "db_url": self._coursedir.db_url,
+            }
+        }  # fmt: skip
+        for kind in (SaveAutoGrades, AssignLatePenalties):
+            step = kind(config=self._config, log=_QUIET)
+            notebook, resources = step.preprocess(notebook, resources)
+
+    def _timestamp(self, student: str, folder: Path) -> Any:
+        """When it was handed in, if timestamp.txt can be read; copied beside the graded notebook, as nbgrader does."""
+        from nbgrader.utils import parse_utc
+
+        submitted = self._coursedir.format_path(self._coursedir.submitted_directory, student, self._release.name)
+        place = Path(submitted) / "timestamp.txt"
+        try:
+            if place.is_symlink() or not place.is_file() or place.stat().st_size > 200:
+                return None
+            text = place.read_text(encoding="utf-8").strip()
+            stamp = parse_utc(text)
+        except (OSError, ValueError, OverflowError, TypeError):
+            return None
+        write_whole(folder / "timestamp.txt", text)
+        return stamp
+
+    def _enrol_lab(self) -> None:
+        """Make sure that the gradebook knows the lab as it was released."""
+        from nbgrader.preprocessors import SaveCells
+
+        name = self._release.name
+        self._gradebook.update_or_create_assignment(name)
+        step = SaveCells(config=self._config, log=_QUIET)
+        resources = {
+            "nbgrader": {"notebook": name, "assignment": name, "student": ".", "db_url": self._coursedir.db_url}
+        }
+        notebook = self._from_dict(json.loads(json.dumps(self._release.notebook)))
+        step.preprocess(notebook, resources)
+        self._gradebook.db.expire_all()
+
+
+def write_whole(place: Path, text: str) -> None:
+    """Write whole or not at all, read-only as nbgrader leaves graded files."""
+    handle, draft = tempfile.mkstemp(dir=place.parent, prefix=".draft-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        os.chmod(draft, 0o444)
+        os.replace(draft, place)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+        raise

@@ -1,0 +1,47 @@
+"""nbgrader's own ``autograde`` command and Formgrader's button, run by this engine."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_USERS = ("nbgrader.apps.autogradeapp", "nbgrader.apps.api")
+
+
+def install() -> None:
+    """Have nbgrader's command and Formgrader use the engine; called by nbgrader's configuration file.
+
+    nbgrader has no setting for the class that autogrades, only for steps inside it, and those come too late: a named
+    pipe or a link in a submission is opened before the first of them.
+    """
+    for name in _USERS:
+        module: Any = importlib.import_module(name)
+        module.Autograde = _judged(module.Autograde)
+
+
+def _judged(stock: Any) -> Any:
+    if getattr(stock, "judged_by_engine", False):
+        return stock
+    from nbgrader.converters.base import NbGraderException
+
+    class Autograde(stock):  # the name that nbgrader's configuration knows
+        judged_by_engine = True
+
+        def start(self) -> None:
+            # Late, so that nbgrader's other commands start as fast as ever.
+            from grading.engine.cli import report
+            from grading.engine.reassemble import NotOurs
+            from grading.engine.run import Settings, autograde
+            from grading.engine.sandbox import NoSandbox
+
+            settings = Settings(force=self.force, say=self.log.warning, progress=False)
+            try:
+                summary = autograde(self.coursedir, self.coursedir.assignment_id, settings, self.config)
+            except (NotOurs, NoSandbox, FileNotFoundError) as error:
+                self.log.error(str(error))
+                raise NbGraderException(str(error)) from None
+            report(summary, self.log.warning)
+            if summary.failed:
+                raise NbGraderException("some submissions could not be graded; see above")
+
+    return Autograde

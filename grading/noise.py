@@ -2,7 +2,7 @@
 
 Two exact tests at a level of 1e-7 each. Scale: the sum of n absolute Laplace deviations over the right scale follows a
 Gamma law, the sum of n squared normal ones a chi-square law. Shape: Kolmogorov and Smirnov against the right law. With
-8,000 draws the first sees a scale that is 7 % off, the second a law whose distribution function is 0.04 off.
+8,000 draws the first sees a scale that is 7 % off; with 16,000 the second sees a distribution function 0.03 off.
 """
 
 from __future__ import annotations

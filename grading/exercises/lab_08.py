@@ -49,17 +49,19 @@ def _judge_noise(noises: list[np.ndarray], law: str, scales: list[float], causes
         mine = np.concatenate([n for n, s in zip(noises, scales, strict=True) if s == scale])
         seen = look_at_noise(mine, law, scale)
         if not seen.scale_fits:
-            cause = nearest(seen.ratio, causes)
+            cause = nearest(seen.ratio, causes, within=max(0.06, 3 / np.sqrt(len(mine))))
             raise NotYet(
                 f"The noise is {seen.ratio:.3g} times as large as it has to be ({len(mine):,} draws).",
                 f"That is what {cause} would give." if cause else "Work out what one row can change, then divide by ε.",
             )
-        if not seen.shape_fits:
-            raise NotYet(
-                f"The noise has the right size and does not follow the {law} law ({len(mine):,} draws).",
-                f"This guarantee is proved for {law} noise around 0.",
-            )
-    return look_at_noise(np.concatenate([n / s for n, s in zip(noises, scales, strict=True)]), law, 1.0).ratio
+    whole = np.concatenate([n / s for n, s in zip(noises, scales, strict=True)])
+    seen = look_at_noise(whole, law, 1.0)
+    if not seen.shape_fits:
+        raise NotYet(
+            f"The noise has the right size and does not follow the {law} law ({len(whole):,} draws).",
+            f"This guarantee is proved for {law} noise around 0.",
+        )
+    return seen.ratio
 
 
 @exercise(
@@ -80,7 +82,7 @@ def _judge_noise(noises: list[np.ndarray], law: str, scales: list[float], causes
     ),
 )
 def calibrates_noise_to_sensitivity(learner: Remote, world: World) -> float:
-    rng, columns, count = world.rng("table"), 1000, 40
+    rng, columns, count = world.rng("table"), 2000, 25
     low, width = rng.uniform(-50, 50, columns), rng.uniform(1, 20, columns) ** 2
     rows = low + width * rng.uniform(-0.3, 1.3, (count, columns))
     high = low + width
@@ -242,7 +244,7 @@ def _ledger_noise(learner: Remote, world: World, values: np.ndarray) -> None:
     ),
 )
 def clips_to_public_bounds_and_blurs(learner: Remote, world: World) -> float:
-    rng, columns, count = world.rng("gradients"), 1000, 30
+    rng, columns, count = world.rng("gradients"), 2000, 30
     direction = rng.standard_normal((count, columns))
     direction /= np.linalg.norm(direction, axis=1)[:, None]
     gradients = direction * rng.uniform(0.1, 9, count)[:, None]

@@ -24,7 +24,12 @@ def config_of(spec: TargetSpec, mounted: Sequence[Mounted] = ()) -> TargetConfig
     there = iter(mounted)
     defences = tuple(next(there) if text.startswith("mounted:") else parse_defence(text) for text in spec.defences)
     return TargetConfig(
-        victim=spec.victim, model=spec.model, seed=spec.seed, defences=defences, log_url=spec.log or "sqlite://"
+        victim=spec.victim,
+        model=spec.model,
+        seed=spec.seed,
+        defences=defences,
+        log_url=spec.log or "sqlite://",
+        proxies=tuple(spec.proxies),
     )
 
 

@@ -43,6 +43,7 @@ def _serve(options: argparse.Namespace) -> int:
         defences=_defences(options),
         keys=frozenset(options.key) or None,
         log_url=options.log,
+        proxies=tuple(options.proxy),
     )
     app = create_app(config)
     server = open_server(app, options.host, options.port)
@@ -81,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     serve.add_argument("--mount", type=int, metavar="PORT", help=argparse.SUPPRESS)  # labkit.mounting.Line
     serve.add_argument("--log", default="sqlite://", metavar="URL", help="SQLAlchemy URL of the query log")
+    serve.add_argument(
+        "--proxy", action="append", default=[], metavar="ADDRESS",
+        help="a reverse proxy in front, as address or network, whose X-Forwarded-For counts; repeat for more",
+    )  # fmt: skip
     serve.add_argument("--key", action="append", default=[], help="an API key that may ask; repeat for more")
     serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     return parser

@@ -58,6 +58,7 @@ class TargetSpec:
     seed: int = 0
     defences: tuple[str, ...] = ()
     log: str | None = None
+    proxies: tuple[str, ...] = ()
 
 
 class Target:
@@ -128,19 +129,26 @@ _running: dict[TargetSpec, Target] = {}
 
 
 def launch(
-    victim: str, *, model: str | None = None, seed: int = 0, defences: Sequence[Any] = (), log: str | None = None
+    victim: str,
+    *,
+    model: str | None = None,
+    seed: int = 0,
+    defences: Sequence[Any] = (),
+    log: str | None = None,
+    proxies: Sequence[str] = (),
 ) -> Target:
     """Start a target in a process of its own and wait until it answers.
 
     ``victim`` is digits, tumour, fraud, credit or mail; ``defences``, in pipeline order, are texts such as
     "rounding:decimals=2" and defences of your own (see labkit.Defence), which stay in this notebook and are called from
     the target's threads; ``log`` is an SQLAlchemy URL for the query log (default: a new file beside your progress, the
-    newest 20 are kept). Starting the same target again replaces the old one. The target stops with ``stop()``, at the
-    end of a ``with`` block, and whenever this kernel ends, however it ends.
+    newest 20 are kept). From the addresses ``proxies`` alone it believes X-Forwarded-For. Starting the same target
+    again replaces the old one. The target stops with ``stop()``, at the end of a ``with`` block, and whenever this
+    kernel ends, however it ends.
     Raises ValueError with the target's own words if it cannot start.
     """
     mounted = [defence for defence in defences if not isinstance(defence, str)]
-    spec = TargetSpec(victim, model, seed, tuple(_texts(defences)), log)
+    spec = TargetSpec(victim, model, seed, tuple(_texts(defences)), log, tuple(proxies))
     if spec in _running:
         _running.pop(spec).stop()
     opener = os.environ.get(OPENER)
@@ -172,6 +180,8 @@ def _open_process(spec: TargetSpec, mounted: Sequence[Any] = ()) -> Target:
         command += ["--model", spec.model]
     for defence in spec.defences:
         command += ["--defence", defence]
+    for proxy in spec.proxies:
+        command += ["--proxy", proxy]
     command += ["--log", spec.log or _new_log(spec.victim)]
     hooks = Line(mounted) if mounted else None
     environment = None

@@ -14,6 +14,7 @@ from labkit.surrogates import fit_surrogate
 from labkit.thieves.hinges import NotStraight
 from labkit.thieves.line_search import steal_line_search
 from labkit.thieves.relu import steal_relu
+from labkit.thieves.relu_rounded import steal_relu_rounded
 from labkit.thieves.rounded import steal_rounded
 from labkit.thieves.tree_paths import steal_tree
 
@@ -62,16 +63,23 @@ def draw_tree(name: str, vendor: Target, reference: Target, *, budget: int = 600
     }
 
 
-def copy_network(name: str, vendor: Target, reference: Target, *, queries: int) -> dict:
-    """Copy the network behind ``vendor`` by hinges or, where they cannot be found, by training on ``queries`` rows."""
+def copy_network(name: str, vendor: Target, reference: Target, *, queries: int, adapted: bool = False) -> dict:
+    """Copy the network behind ``vendor`` by hinges or, where they cannot be found, by training on ``queries`` rows.
+
+    The ``adapted`` thief looks for hinges where rounding takes least; it pays more queries.
+    """
     pool, test = reference.data("pool").X, reference.data("test").X
+    rng, api = np.random.default_rng(0), vendor.api("adapted" if adapted else "exact")
+    copy: Any
     try:
-        copy, way = steal_relu(vendor.api("exact"), rng=np.random.default_rng(0)), "hinges"
+        copy = steal_relu_rounded(api, rng=rng, pool=pool) if adapted else steal_relu(api, rng=rng)
+        way = "hinges, adapted" if adapted else "hinges"
     except NotStraight:
-        rows = duel_rows(pool, queries)
-        copy, way = fit_surrogate(rows, vendor.api("trainer").predict(rows)), "training"
+        rows, api = duel_rows(pool, queries), vendor.api("trainer")
+        copy, way = fit_surrogate(rows, api.predict(rows)), "training"
     return {
         "answers with": name,
         "way in": way,
+        "queries": api.spent,
         **compare(copy, test, reference.api("referee").probabilities(test)),
     }

@@ -12,6 +12,7 @@ from labkit.thieves.hinges import NotStraight, hinges_on_line
 from labkit.thieves.last_layer import hidden_dimension
 from labkit.thieves.line_search import steal_line_search
 from labkit.thieves.relu import steal_relu
+from labkit.thieves.relu_rounded import decimals_of, steal_relu_rounded
 from labkit.thieves.rounded import steal_rounded
 from labkit.thieves.scores import scores, softmax
 from labkit.thieves.tree_paths import steal_tree
@@ -197,6 +198,38 @@ def test_rounding_takes_the_hinges_away_at_little_cost_to_the_thief(target, deci
     with pytest.raises(NotStraight, match="Retrain"):
         steal_relu(api, rng=np.random.default_rng(0))
     assert api.spent < 3000
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_ten_decimals_do_not_keep_the_hinges_from_walks_where_two_classes_stay_in_doubt(target, seed):
+    victim, api = target("digits", "network", seed=seed, defences=(Rounding(10),), budget=8000)
+    copy = steal_relu_rounded(api, rng=np.random.default_rng(seed), pool=victim.pool.X)
+    assert agreement_of(copy, victim) == 1
+    own = victim.probabilities(victim.test.X)
+    assert np.median(np.abs(copy.predict_proba(victim.test.X) - own).sum(axis=1) / 2) < 1e-4
+    # Every unit that weighs anything has been found, with its direction.
+    first, second = victim.estimator[-1].coefs_
+    true = first / np.linalg.norm(first, axis=0)
+    weighty = np.abs(second).max(axis=1) > 0.1 * np.abs(second).max()
+    assert np.abs(true.T @ copy.normals).max(axis=1)[weighty].min() > 1 - 1e-6
+
+
+@pytest.mark.parametrize("decimals", [6, 2])
+def test_coarser_answers_do(target, decimals):
+    victim, api = target("digits", "network", defences=(Rounding(decimals),), budget=8000)
+    with pytest.raises(NotStraight, match=f"with {decimals} decimals the walks met 0 hinges"):
+        steal_relu_rounded(api, rng=np.random.default_rng(0), pool=victim.pool.X)
+
+
+def test_a_walk_needs_no_rows_of_its_own(target):
+    victim, api = target("digits", "network", defences=(Rounding(10),), budget=8000)
+    copy = steal_relu_rounded(api, rng=np.random.default_rng(0))
+    assert agreement_of(copy, victim) > 0.97
+
+
+@pytest.mark.parametrize(("answers", "decimals"), [([[0.5, 0.5]], 1), ([[0.123, 0.877]], 3), ([[1 / 3, 2 / 3]], 16)])
+def test_decimals_are_read_off_the_answers(answers, decimals):
+    assert decimals_of(np.array(answers)) == decimals
 
 
 # Trees

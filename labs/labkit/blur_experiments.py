@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from labkit.blurring import HARD, SOFT, Bench, thefts
+from labkit.defending import Defence, Query
+from labkit.errors import QueryRefused
 from labkit.launch import Target, launch
 from labkit.metrics import agreement
 from labkit.outcomes import Outcome
@@ -91,26 +93,47 @@ def swap_rows(
 def attack_own(victim: str, make: Callable[[], Any], *, budget: int, seeds: Sequence[int]) -> Any:
     """Mount the defence that ``make()`` returns in the real app, and send customer and averaging thief at it over HTTP.
 
-    Returns rows of a table; before the exercise is written, a sentence that says so.
+    Returns rows of a table; where the defence is not written, or fails in the app, a sentence that says so.
     """
     try:
         defence = make()
     except NotImplementedError:
         return "Nothing to mount yet: write the defence above, run its cell, then run this one again."
-    with launch(victim, defences=[defence]) as guarded, launch(victim) as bare:
-        pool, test = bare.data("pool").X, bare.data("test")
-        truth = bare.api("referee").predict(test.X)
-        seen, again = (guarded.api("customer").predict(test.X) for _ in range(2))
-        lines = [
-            {"what": "labels changed for the customer", "share": 1 - agreement(seen.labels, truth.labels)},
-            {"what": "rows answered alike when asked twice", "share": _alike(seen, again)},
-        ]
-        for times, jitter in ((1, 0.0), (5, 0.0), (5, JITTER)):
-            name = {0.0: "exact"}.get(jitter, "jittered")
-            label = f"thief, {budget // times} rows" + (f" x {times} {name} repeats" if times > 1 else ", once each")
-            lines.append(
-                {"what": label, "share": _averaging(guarded, pool, test.X, truth.labels, budget, times, jitter, seeds)}
-            )
+    try:
+        with launch(victim, defences=[ForSome(defence)]) as target:
+            return _attacked(target, budget, seeds)
+    except QueryRefused as refused:
+        return f"The app could not use it: {refused}"
+
+
+class ForSome(Defence):
+    """Puts ``defence`` before keys that begin with "guarded", and nothing before others: one target, both sides."""
+
+    def __init__(self, defence: Any):
+        self.defence = defence
+
+    def before(self, query: Query) -> None:
+        """Ask the defence, if the key is guarded."""
+        if query.key.startswith("guarded"):
+            self.defence.before(query)
+
+    def after(self, query: Query, probabilities: np.ndarray) -> np.ndarray:
+        """What the defence makes of it, if the key is guarded."""
+        return self.defence.after(query, probabilities) if query.key.startswith("guarded") else probabilities
+
+
+def _attacked(target: Target, budget: int, seeds: Sequence[int]) -> list[dict]:
+    pool, test = target.data("pool").X, target.data("test").X
+    truth = target.api("referee").predict(test)
+    seen, again = (target.api("guarded customer").predict(test) for _ in range(2))
+    lines = [
+        {"what": "labels changed for the customer", "share": 1 - agreement(seen.labels, truth.labels)},
+        {"what": "rows answered alike when asked twice", "share": _alike(seen, again)},
+    ]
+    for times, jitter in ((1, 0.0), (5, 0.0), (5, JITTER)):
+        again_as = f" x {times} {'jittered' if jitter else 'exact'} repeats" if times > 1 else ", once each"
+        reached = _averaging(target, pool, test, truth.labels, budget, times, jitter, seeds)
+        lines.append({"what": f"thief's agreement, {budget // times} rows{again_as}", "share": reached})
     return lines
 
 
@@ -126,7 +149,7 @@ def _averaging(
     reached = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        theft = steal_averaging(target.api("averager"), pool, budget=budget, rng=rng, repeats=times, jitter=jitter)
+        theft = steal_averaging(target.api("guarded thief"), pool, budget=budget, rng=rng, repeats=times, jitter=jitter)
         reached.append(agreement(theft.surrogate.predict(test), truth))
     return float(np.mean(reached))
 

@@ -207,6 +207,14 @@ def test_label_curve_and_what_labels_cost(tumour):
     assert label_tax([*cheap, *dear], 0.85) == {SOFT: 20, HARD: None}
 
 
+def test_a_defence_that_fails_in_the_app_is_a_sentence_too():
+    class Broken(Defence):
+        def after(self, query, probabilities):
+            raise NotImplementedError("07.1 first")
+
+    assert "07.1 first" in attack_own("tumour", Broken, budget=60, seeds=[0])
+
+
 class Bent(Defence):
     def after(self, query, probabilities):
         return probabilities[:, ::-1]
@@ -216,7 +224,7 @@ def test_a_defence_of_ones_own_is_mounted_and_attacked():
     rows = {row["what"]: row["share"] for row in attack_own("tumour", Bent, budget=60, seeds=[0])}
     assert rows["labels changed for the customer"] == 1
     assert rows["rows answered alike when asked twice"] == 1
-    assert rows["thief, 60 rows, once each"] < 0.1
+    assert rows["thief's agreement, 60 rows, once each"] < 0.1
 
 
 def test_an_unwritten_defence_is_a_sentence_not_an_error():

@@ -33,12 +33,12 @@ def admit() -> Identity:
 
 def guard() -> None:
     """Refuse what the policy does not allow; runs before every route of a target with an authority."""
+    # A refused prediction goes into the query log, so its own route knocks at the door.
+    if request.url_rule is None or request.endpoint == "api.predict":
+        return
     target: Target = current_app.extensions["target"]
     keys = target.config.keys
-    if not isinstance(keys, KeyAuthority) or request.url_rule is None or keys.policy.is_public(_endpoint()):
-        return
-    # A refused prediction goes into the query log, so its own route knocks at the door.
-    if request.endpoint != "api.predict":
+    if isinstance(keys, KeyAuthority) and not keys.policy.is_public(_endpoint()):
         admit()
 
 
@@ -52,9 +52,9 @@ def caller_if_known() -> Identity | None:
 
 def source() -> str:
     """The address this request came from, as far as it cannot be forged."""
-    config = current_app.extensions["target"].config
-    forwarded = request.headers.getlist("X-Forwarded-For")
-    return source_of(request.remote_addr or "in process", forwarded, config.proxy_networks)
+    proxies = current_app.extensions["target"].config.proxy_networks
+    forwarded = request.headers.getlist("X-Forwarded-For") if proxies else ()
+    return source_of(request.remote_addr or "in process", forwarded, proxies)
 
 
 def _known_by(authority: KeyAuthority) -> Identity:

@@ -28,6 +28,8 @@ def source_of(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -
     of the first stranger by that stranger. Without a declared proxy the header counts for nothing. A hop that is no
     address ends the walk at the last one that is.
     """
+    if not proxies:
+        return peer
     source = peer
     hops = [hop.strip() for value in forwarded for hop in value.split(",")]
     for hop in [*reversed(hops), None]:

@@ -87,27 +87,37 @@ class Pipeline:
         self.defences = tuple(defences)
         for defence in self.defences:
             _check_defence(defence)
+        self._before, self._after, self._hiding = (
+            [d for d in self.defences if _has_its_own(hook, d)] for hook in ("before", "after", "hides_from")
+        )
         self.hides_probabilities = any(getattr(d, "hides_probabilities", False) for d in self.defences)
 
     def answer(self, query: Query) -> Answer:
         """Answer one query. Raises ``Refused`` or ``DefenceFailed``."""
-        for defence in self.defences:
+        for defence in self._before:
             _call(defence, "before", query)
         own = self.victim.probabilities(query.rows)
         final = own.copy()
-        for defence in self.defences:
+        for defence in self._after:
             final = _checked(defence, _call(defence, "after", query, final), own.shape)
         labels, best = final.argmax(axis=1), own.argmax(axis=1)
-        everyone = np.arange(len(final))
-        labels = np.where(final[everyone, best] == final[everyone, labels], best, labels)
+        moved = np.flatnonzero(labels != best)
+        if len(moved):
+            tied = moved[final[moved, best[moved]] == final[moved, labels[moved]]]
+            labels[tied] = best[tied]
         return Answer(labels.astype(np.int64), None if self._hides_from(query) else final)
 
     def _hides_from(self, query: Query) -> bool:
-        # A learner's defence need not inherit, so it may lack the method.
-        return self.hides_probabilities or any(d.hides_from(query) for d in self.defences if hasattr(d, "hides_from"))
+        return self.hides_probabilities or any(d.hides_from(query) for d in self._hiding)
 
     def __repr__(self) -> str:
         return " -> ".join([*map(repr, self.defences), repr(self.victim)])
+
+
+def _has_its_own(hook: str, defence: Any) -> bool:
+    """Whether ``defence`` overrides ``hook``: calling a do-nothing default a hundred times a second costs, too."""
+    own = getattr(defence, hook, None)  # a learner's defence need not inherit, so it may lack hides_from
+    return own is not None and getattr(own, "__func__", None) is not getattr(Defence, hook)
 
 
 def _check_defence(defence: Any) -> None:

@@ -21,6 +21,9 @@ class KeepTop(GaussianNoise):
         """Return noisy (n, K) that sum to 1 and have their largest value where ``probabilities`` have it."""
         top = probabilities.argmax(axis=1)
         noisy = super().after(query, probabilities)
-        every, winner = np.arange(len(noisy)), noisy.argmax(axis=1)
-        noisy[every, top], noisy[every, winner] = noisy[every, winner], noisy[every, top]
+        winner = noisy.argmax(axis=1)
+        moved = np.flatnonzero(winner != top)
+        if len(moved):
+            first, last = (moved, top[moved]), (moved, winner[moved])
+            noisy[first], noisy[last] = noisy[last], noisy[first]
         return noisy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from targets.victims.base import Floats
 
 SHORTEST_SECRET = 8
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_GOLDEN, _FIRST, _SECOND = map(np.uint64, (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 class Draws:
@@ -60,13 +61,19 @@ def _seeds(rows: Floats, key: bytes) -> np.ndarray:
 
 def _counter_numbers(seeds: np.ndarray, width: int) -> Floats:
     """Numbers (n, width) from 64-bit ``seeds`` (n,): SplitMix64 (Steele et al. 2014), run for all rows at once."""
-    counter = np.arange(1, width + 1, dtype=np.uint64)[None]
-    with np.errstate(over="ignore"):
-        z = seeds[:, None] + counter * _GOLDEN
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (z >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    z = seeds[:, None] + _steps(width)  # unsigned arrays wrap around without a word
+    z ^= z >> 30
+    z *= _FIRST
+    z ^= z >> 27
+    z *= _SECOND
+    z ^= z >> 31
+    z >>= 11
+    return z.astype(np.float64) * 2.0**-53 + 2.0**-54
+
+
+@lru_cache(maxsize=64)
+def _steps(width: int) -> np.ndarray:
+    return np.arange(1, width + 1, dtype=np.uint64)[None] * _GOLDEN
 
 
 def back_to_probabilities(values: Floats) -> Floats:
@@ -74,7 +81,8 @@ def back_to_probabilities(values: Floats) -> Floats:
     cut = np.maximum(values, 0.0)
     total = cut.sum(axis=1, keepdims=True)
     empty = total[:, 0] <= 0
-    cut[empty], total[empty] = 1.0, cut.shape[1]
+    if empty.any():
+        cut[empty], total[empty] = 1.0, cut.shape[1]
     return np.asarray(cut / total, dtype=np.float64)
 
 

@@ -65,6 +65,11 @@ def accuracy_runs(sizes: Sequence[int], epsilons: Sequence[float], seeds: Iterab
     return runs
 
 
+def mean_accuracy(runs: Iterable[Run], rows: int, epsilon: float | None) -> float:
+    """Mean accuracy over the seeds of the runs with ``rows`` rows at ``epsilon``."""
+    return float(np.mean([run.accuracy for run in runs if (run.rows, run.epsilon) == (rows, epsilon)]))
+
+
 def compare_trainings(sizes: Sequence[int], *, epsilon: float, delta: float, seeds: Sequence[int]) -> list[dict]:
     """Accuracy of three ways to train on the same people: without privacy, noisy output, noisy gradients."""
     ways: dict[str, Callable[[Rows, int], Any]] = {

@@ -19,6 +19,7 @@ from labkit.dp_experiments import (
     guessing_floor,
     interval,
     leak_intervals,
+    mean_accuracy,
 )
 from labkit.dp_logistic import default_strength, fit_minimum, prepare, sensitivity, train_plain, train_private
 from labkit.dp_plots import plot_accuracy, plot_composition, plot_neighbours
@@ -92,10 +93,7 @@ def test_noisy_gradients_beat_noisy_output_where_rows_are_few():
 
 def test_privacy_costs_less_with_more_rows_and_a_larger_epsilon():
     runs = accuracy_runs([1000, 20_000], [0.1, 10], range(3))
-    mean = {
-        key: np.mean([r.accuracy for r in runs if (r.rows, r.epsilon) == key])
-        for key in {(r.rows, r.epsilon) for r in runs}
-    }
+    mean = {(n, e): mean_accuracy(runs, n, e) for n in (1000, 20_000) for e in (0.1, 10, None)}
     assert mean[1000, 0.1] < mean[1000, 10] < mean[1000, None]
     assert mean[1000, 0.1] + 0.1 < mean[20_000, 0.1]
     assert mean[20_000, None] - mean[20_000, 10] < 0.01

@@ -139,7 +139,7 @@ def launch(
 ) -> Target:
     """Start a target in a process of its own and wait until it answers.
 
-    ``victim`` is digits, tumour, fraud, credit or mail; ``defences``, in pipeline order, are texts such as
+    ``victim`` is digits, tumour, fraud, credit, mail or readmission; ``defences``, in pipeline order, are texts like
     "rounding:decimals=2" and defences of your own (see labkit.Defence), which stay in this notebook and are called from
     the target's threads; ``log`` is an SQLAlchemy URL for the query log (default: a new file beside your progress, the
     newest 20 are kept). From the addresses ``proxies`` alone it believes X-Forwarded-For. Starting the same target

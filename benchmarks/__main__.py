@@ -1,5 +1,30 @@
-"""``python -m benchmarks`` runs every benchmark there is; each prints its table and keeps it in results/."""
+"""``python -m benchmarks [NAME …]``: run these benchmarks, or every one; each writes its page in results/."""
 
-from benchmarks import theft
+from __future__ import annotations
 
-theft.main()
+import argparse
+import subprocess
+import sys
+
+from benchmarks.servers import environment
+
+NAMES = ("theft", "defences", "serving")
+
+
+def main() -> int:
+    """Run them one after the other, each in a process of its own; the exit code of the first that fails, else 0."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(NAMES)} (default: all)")
+    names = parser.parse_args().names
+    if unknown := [name for name in names if name not in NAMES]:
+        parser.error(f"no benchmark is named {unknown[0]!r}; choose from {', '.join(NAMES)}")
+    for name in names or NAMES:
+        if name == "serving" and not names and not environment.prepared():
+            print("serving left out: python -m benchmarks.serving --prepare makes its environment", file=sys.stderr)
+        elif code := subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
+            return code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

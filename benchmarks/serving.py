@@ -1,4 +1,4 @@
-"""Our target, bare and with every defence, beside FastAPI and MLflow: ``python -m benchmarks.serving [--rounds 40]``.
+"""Our target, bare and with its defences, beside FastAPI and MLflow: ``python -m benchmarks.serving [--rounds 40]``.
 
 ``--prepare`` makes the environment of FastAPI and MLflow once (about 650 MB). All servers run at the same time, each in
 a process of its own; a round asks each of them in turn, so that a busy moment of the machine hits all alike. Every
@@ -61,12 +61,12 @@ def batches(victim: Victim, size: int, count: int) -> list[np.ndarray]:
 
 
 @contextlib.contextmanager
-def servers(victim: Victim, layers: tuple[str, ...], rivals: bool) -> Iterator[list[Server]]:
+def servers(victim: Victim, rivals: bool) -> Iterator[list[Server]]:
     """Start everything; stop everything at the end."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         found = []
-        for layer in layers:
+        for layer in LAYERS:
             home = folder / layer
             home.mkdir()
             command = [sys.executable, "-m", "benchmarks.servers.ours", layer, str(home)]
@@ -129,19 +129,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prepare", action="store_true", help="make the environment of FastAPI and MLflow, then stop")
     parser.add_argument("--rounds", type=int, default=40, help="rounds that count (default 40)")
-    parser.add_argument("--layers", action="store_true", help="our layers one by one, without rivals; writes no file")
+    parser.add_argument("--ours", action="store_true", help="our layers alone; writes no file")
     options = parser.parse_args()
     if options.prepare:
         return environment.prepare()
-    if not options.layers and not environment.prepared():
+    if not options.ours and not environment.prepared():
         sys.exit("FastAPI and MLflow have an environment of their own: python -m benchmarks.serving --prepare")
     victim = load_victim("tumour", model="linear")
-    layers = LAYERS if options.layers else (LAYERS[0], LAYERS[-1])
-    with servers(victim, layers, rivals=not options.layers) as contestants:
+    with servers(victim, rivals=not options.ours) as contestants:
         blocks = measure(contestants, victim, options.rounds)
-    text = report.report(blocks, options.rounds, CONNECTIONS, list(layers))
+    text = report.report(blocks, options.rounds, CONNECTIONS, list(LAYERS))
     print(text)
-    if not options.layers:
+    if not options.ours:
         RESULT.write_text(text, encoding="utf-8")
 
 

@@ -15,10 +15,6 @@ from targets.access import KeyAuthority, Policy, Role
 from targets.defences import DailyBudget, KeepTop, SlidingWindow
 
 LAYERS = ("bare", "log", "keys", "limits", "full")
-FULL = (
-    "API keys with roles and audit trail on disk, sliding window, daily budget, the role's own budget, keyed noise that "
-    "keeps the label, 3 decimals, query log on disk"
-)
 _ROLE = "customer"
 _PLENTY = 10**9
 _POLICY = Policy(roles={_ROLE: Role(("POST /v1/predict",), "probabilities", 3, _PLENTY)})

@@ -21,7 +21,8 @@ def apply(c: Any) -> None:
     c.ClearSolutions.text_stub = "*Your answer here.*"
     # Encrypt what passes between nbgrader and its kernels where both can; silences ipykernel's warning, too.
     c.KernelManager.transport_encryption = "auto"
-    c.Execute.timeout = 300
-    c.ExecutePreprocessor.timeout = 300
+    # Seconds a cell; a whole submission gets five times that. The engine keeps to it, and stock nbgrader would.
+    c.Execute.timeout = 120
+    c.ExecutePreprocessor.timeout = 120
     # Feedback and grades must not depend on which kernel name a learner's notebook carries.
     c.ExecutePreprocessor.kernel_name = "python3"

@@ -212,10 +212,12 @@ class Attempt:
 
 def drain(ledger: socket.socket) -> list[dict]:
     """Every line that the judge has sent so far."""
-    lines = []
+    lines: list[dict] = []
     ledger.setblocking(False)
-    with contextlib.suppress(BlockingIOError, ConnectionError):
-        while data := ledger.recv(1 << 20):
-            lines.append(json.loads(data))
+    # A judge that ended with something unread is reported before what it had said; that is still there.
+    for _ in range(2):
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            while data := ledger.recv(1 << 20):
+                lines.append(json.loads(data))
     ledger.setblocking(True)
     return lines

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from typing import Any
 
+from grading.engine.attempt import Patience
 from grading.engine.run import Settings, Summary, autograde
 
 
@@ -16,6 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--root", help="the course's folder; this project without")
     parser.add_argument("--student", default="*", help="whose submission (a pattern); everybody's without")
     parser.add_argument("--jobs", type=int, default=0, help="submissions at once; one a core without")
+    parser.add_argument("--cell-seconds", type=float, help="the longest one cell may run; Execute.timeout without")
     parser.add_argument("--force", action="store_true", help="grade unchanged submissions again, too")
     parser.add_argument("--trust-submissions", action="store_true", help="run them unconfined, as you, on this machine")
 
@@ -34,7 +37,11 @@ def main(options: argparse.Namespace) -> int:
     if options.root:
         config.CourseDirectory.root = options.root
     config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = options.lab, options.student
-    settings = Settings(options.jobs, options.trust_submissions, options.force, progress=sys.stderr.isatty())
+    if options.cell_seconds:
+        config.Execute.timeout = options.cell_seconds
+    settings = Settings(
+        options.jobs, options.trust_submissions, options.force, patience_of(config), sys.stderr.isatty()
+    )
     try:
         summary = autograde(CourseDirectory(config=config), options.lab, settings, config)
     except (NotOurs, NoSandbox, FileNotFoundError) as error:
@@ -42,6 +49,12 @@ def main(options: argparse.Namespace) -> int:
         return 2
     report(summary, print)
     return 1 if summary.failed else 0
+
+
+def patience_of(config: Any) -> Patience:
+    """Time limits from nbgrader's own setting for a cell, Execute.timeout."""
+    cell = float(config.Execute.get("timeout", Patience.cell))
+    return Patience(cell=cell, whole=5 * cell)
 
 
 def report(summary: Summary, say: Callable[[str], None]) -> None:

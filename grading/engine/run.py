@@ -7,9 +7,8 @@ import csv
 import hashlib
 import json
 import os
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +44,6 @@ class Settings:
     trust: bool = False
     force: bool = False
     patience: Patience = field(default_factory=Patience)
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
     progress: bool = True
 
 

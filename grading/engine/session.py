@@ -46,44 +46,63 @@ class Line:
     def __init__(self, connection: socket.socket):
         self._connection = connection
         self.seconds = math.inf
+        self.number = 0
+        self.pending: bytes | None = None
 
-    def write(self, data: bytes) -> None:
+    def write(self, kind: bytes, data: bytes) -> None:
         """Send one frame. A reader that reads nothing is waited for no longer than an answer."""
         self._connection.settimeout(60)
         try:
-            self._connection.sendall(_LENGTH.pack(len(data)) + data)
+            self._connection.sendall(_LENGTH.pack(len(data) + 2) + kind + bytes([self.number]) + data)
         except TimeoutError:
             raise ProtocolBroken("the kernel does not read") from None
+
+    def opening(self) -> bytes:
+        """Wait for the next exchange to open; what belongs to an older one is passed over."""
+        while True:
+            frame, self.pending = self.pending or self.read(), None
+            if frame[:1] == b"{":
+                self.number = frame[1]
+                return frame[2:]
+            if frame[:1] not in (b"=", b"?"):
+                raise ProtocolBroken("an unexpected frame")
 
     def read(self, seconds: float | None = None) -> bytes:
         """Receive one frame within ``seconds``. Raises TimeoutError, EOFError, ProtocolBroken."""
         until = None if seconds is None else time.monotonic() + seconds
         (length,) = _LENGTH.unpack(self._exactly(_LENGTH.size, until))
-        if not 0 < length <= wire.MAX_BYTES + 1:
+        if not 2 <= length <= wire.MAX_BYTES + 2:
             raise ProtocolBroken(f"a frame of {length:,} bytes")
         return self._exactly(length, until)
 
     def exchange(self, message: bytes, serve: Callable[[bytes], bytes]) -> bytes:
         """One call of the learner's answer (grading.learner.Channel). Too late is not yet."""
-        return self.call(b"(" + message, serve)
+        return self.call(b"(", message, serve)
 
-    def call(self, frame: bytes, serve: Callable[[bytes], bytes] | None) -> bytes:
-        """Send ``frame`` and answer questions to targets until what it gave comes back."""
-        self.write(frame)
+    def call(self, kind: bytes, data: bytes, serve: Callable[[bytes], bytes] | None) -> bytes:
+        """Send a call and answer questions to targets until what it gave comes back."""
+        if self.pending is None:
+            self.write(kind, data)
         until = time.monotonic() + self.seconds + GRACE
         while True:
             try:
-                reply = self.read(max(until - time.monotonic(), 0.01))
+                reply = self.pending or self.read(max(until - time.monotonic(), 0.01))
             except TimeoutError:
                 raise NotYet(
                     f"Your code was still running {self.seconds:g} seconds after it was asked, and would not stop.",
                     "Look for a loop that never ends, or a call that waits for ever.",
                 ) from None
-            if reply[:1] == b"=":
-                return reply[1:]
-            if reply[:1] != b"?" or serve is None:
+            if reply[:1] == b"{":
+                # The kernel was interrupted in the middle of this check and has gone on to something else.
+                self.pending = reply
+                raise NotYet("Your code was interrupted: it ran too long.", "Look for a loop that never ends.")
+            if reply[:1] not in (b"=", b"?"):
                 raise ProtocolBroken("an unexpected frame")
-            self.write(b"." + serve(reply[1:]))
+            if reply[1] != self.number:
+                continue
+            if reply[:1] == b"=":
+                return reply[2:]
+            self.write(b".", serve(reply[2:]) if serve else wire.dumps(_over()))
 
     def _exactly(self, count: int, until: float | None) -> bytes:
         data = bytearray()
@@ -114,13 +133,9 @@ class Session:
         """Answer until the line closes or breaks."""
         try:
             while True:
-                frame = self.line.read()
-                if frame[:1] == b"=":
-                    continue  # the late answer to a call that was given up
-                if frame[:1] == b"?":
-                    self.line.write(b"." + wire.dumps(_over()))
-                    continue
-                self.line.write(b"!" + wire.dumps(self._answer(wire.loads(frame))))
+                answer = self._answer(wire.loads(self.line.opening()))
+                if self.line.pending is None:
+                    self.line.write(b"!", wire.dumps(answer))
         except (EOFError, OSError):
             return
         except (ProtocolBroken, BadAnswer) as error:
@@ -180,7 +195,7 @@ class Session:
         spec = TargetSpec(**{**message["spec"], "defences": tuple(message["spec"]["defences"]), "log": None})
         if len(self._targets) >= TARGETS:
             raise ValueError(f"a graded run opens {TARGETS} targets and no more")
-        if not isinstance(spec.seed, int) or not 0 <= spec.seed <= HIGHEST_SEED:
+        if type(spec.seed) is not int or not 0 <= spec.seed <= HIGHEST_SEED:
             raise ValueError(f"in a graded run a target's seed is a whole number from 0 to {HIGHEST_SEED}")
         for text in spec.defences:
             if any(word in str(text).lower() for word in _FORBIDDEN_WORDS):
@@ -193,7 +208,7 @@ class Session:
     def _mount(self, number: int, about: dict) -> Mounted:
         def call(message: dict) -> dict:
             self.line.seconds = 20.0
-            answer = wire.loads(self.line.call(b"h" + wire.dumps({**message, "number": number}), None))
+            answer = wire.loads(self.line.call(b"h", wire.dumps({**message, "number": number}), None))
             return answer if isinstance(answer, dict) else {"failed": "the defence answered no data"}
 
         return Mounted(call, str(about["name"])[:80], bool(about["hides_probabilities"]))

@@ -29,12 +29,12 @@ def _judged(stock: Any) -> Any:
 
         def start(self) -> None:
             # Late, so that nbgrader's other commands start as fast as ever.
-            from grading.engine.cli import report
+            from grading.engine.cli import patience_of, report
             from grading.engine.reassemble import NotOurs
             from grading.engine.run import Settings, autograde
             from grading.engine.sandbox import NoSandbox
 
-            settings = Settings(force=self.force, say=self.log.warning, progress=False)
+            settings = Settings(force=self.force, patience=patience_of(self.config), progress=False)
             try:
                 summary = autograde(self.coursedir, self.coursedir.assignment_id, settings, self.config)
             except (NotOurs, NoSandbox, FileNotFoundError) as error:

@@ -135,10 +135,11 @@ def _read_file(place: Path, folder: Path, most: int) -> bytes | str:
         if not real.is_relative_to(os.path.realpath(folder)):
             return "is a link to a file outside the submission; it was not read."
         handle = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            os.close(handle)
+            return "is no ordinary file; it was not read."
         with os.fdopen(handle, "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                return "is no ordinary file; it was not read."
             if facts.st_size > most:
                 return f"has {facts.st_size >> 20:,} MB; a graded run reads up to {most >> 20} MB."
             return file.read(most + 1)[:most]

@@ -1,8 +1,9 @@
 """The line to a judge in another process, as a graded run uses it. Data only; the score is what the judge writes down.
 
-Frames are four bytes of length, one letter, then ``labkit.wire``. From here: ``{`` opens an exchange, ``?`` asks a
-target during one, ``=`` returns what a call gave. From the judge: ``(`` calls the answer, ``h`` a mounted defence's
-hook, ``.`` answers ``?``, ``!`` closes the exchange.
+Frames are four bytes of length, one letter, the exchange's number (one byte), then ``labkit.wire``. From here: ``{``
+opens an exchange, ``?`` asks a target during one, ``=`` returns what a call gave. From the judge: ``(`` calls the
+answer, ``h`` a mounted defence's hook, ``.`` answers ``?``, ``!`` closes the exchange. By the number each side passes
+over what belongs to an exchange that an interrupt broke off.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class JudgeLine:
     def __init__(self, connection: socket.socket):
         self._connection = connection
         self._opened: list[tuple[TargetSpec, tuple[Any, ...]]] = []
+        self._number = 0
+        self._early: bytes | None = None
 
     def judge(self, exercise: str, side: LearnerSide) -> dict:
         """Judge one answer; returns the verdict as data."""
@@ -73,7 +76,9 @@ class JudgeLine:
         self._exchange({"op": "open", "spec": asdict(spec), "mounted": described})
 
     def _exchange(self, message: dict, side: LearnerSide | None = None, mounted: Sequence[Any] = ()) -> dict:
-        self._write(wire.dumps(message))
+        data = wire.dumps(message)
+        self._number, self._early = (self._number + 1) % 256, None
+        self._write(b"{", data)
         answer = wire.loads(self._until(b"!", side, mounted))
         if "error" in answer:
             raise JudgeRefused(str(answer["error"]))
@@ -83,23 +88,31 @@ class JudgeLine:
         """Serve the judge's calls until a frame of the kind ``end`` comes."""
         ask: Callable[[bytes], bytes] = lambda data: self._ask(data, side, mounted)  # noqa: E731
         while True:
+            if end == b"!" and self._early is not None:
+                return self._early
             frame = self._read()
-            kind, data = frame[:1], frame[1:]
+            kind, number, data = frame[:1], frame[1], frame[2:]
+            if number != self._number:
+                continue
             if kind == end:
                 return data
+            if kind == b"!":
+                # Closed while the learner's code was asking a target: it took too long.
+                self._early = data
+                raise JudgeGone("this check is over: it took too long")
             if kind == b"(" and side is not None:
-                self._write(b"=" + side.handle(data, ask))
+                self._write(b"=", side.handle(data, ask))
             elif kind == b"h":
                 call = wire.loads(data)
-                self._write(b"=" + wire.dumps(call_hook(mounted[call["number"]], call)))
+                self._write(b"=", wire.dumps(call_hook(mounted[call["number"]], call)))
 
     def _ask(self, data: bytes, side: LearnerSide | None, mounted: Sequence[Any]) -> bytes:
-        self._write(b"?" + data)
+        self._write(b"?", data)
         return self._until(b".", side, mounted)
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, kind: bytes, data: bytes) -> None:
         try:
-            self._connection.sendall(_LENGTH.pack(len(data)) + data)
+            self._connection.sendall(_LENGTH.pack(len(data) + 2) + kind + bytes([self._number]) + data)
         except OSError:
             raise JudgeGone("the judge does not answer any more") from None
 

@@ -131,10 +131,9 @@ class Zygote:
     def _signal(self, message: dict) -> None:
         for keeper, held in self.keepers.items():
             if held["id"] == message["id"]:
-                for pid in (held["inner"], keeper if message["signal"] == signal.SIGKILL else 0):
-                    if pid:
-                        with contextlib.suppress(ProcessLookupError):
-                            os.kill(pid, message["signal"])
+                # With its process 1 a whole namespace dies; without namespaces the keeper ends what is left.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(held["inner"] or keeper, message["signal"])
 
     def _reap(self) -> None:
         while self.keepers:

@@ -105,4 +105,4 @@ def test_answers_are_left_out_and_victims_are_trained_in_advance(image):
     assert not (folder / "tests").exists()
     assert shutil.which("nbgrader", path=str(folder / ".binder-env" / "bin")) is None
     names = {path.name.split("-")[0] for path in Path(variables["HOME"]).rglob("*.skops")}
-    assert names == {"digits", "tumour", "fraud", "credit", "mail"}
+    assert names == {"digits", "tumour", "fraud", "credit", "mail", "readmission"}

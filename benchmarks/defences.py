@@ -20,8 +20,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.defending.field import GROUNDS, Ground
-from benchmarks.defending.measuring import on_ground
-from benchmarks.defending.settings import build, changes_answers, limiter
+from benchmarks.defending.measuring import enough_from, on_ground
+from benchmarks.defending.settings import build, changes_answers, described, limiter, limits
 from benchmarks.defending.table import report
 from benchmarks.defending.traffic import honest_week, keys, refused, seconds_to
 from targets.defences import DEFENCES
@@ -76,8 +76,8 @@ def measure(names: Iterable[str], seeds: int, jobs: int, results: dict[str, Any]
 
 def _parts(name: str, sides: dict[str, Any], seeds: int, results: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"victims": sides} if sides else {}
-    if limiter(name, GROUNDS[0]):
-        needed = {g.name: results[BARE][g.name]["queries"] or max(g.budgets) for g in GROUNDS}
+    if limits(name, GROUNDS[0]):
+        needed = {g.name: enough_from(results[BARE][g.name], g) or max(g.budgets) for g in GROUNDS}
         found["limit"] = limit(name, seeds, needed)
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,16 +73,25 @@ def on_ground(ground: Ground, build: Build, seeds: int) -> dict[str, Any]:
         thefts.append(thieves_agreement(ground, seed, build(ground, seed)))
     customer = {name: round(float(np.mean([cost[name] for cost in costs])), 4) for name in costs[0]}
     best = {str(budget): best_of(thefts, budget) for budget in ground.budgets}
-    reached = [b for b in ground.budgets if best[str(b)]["agreement"] >= ground.enough]
-    return {"customer": customer, "thieves": best, "queries": min(reached) if reached else None}
+    return {"customer": customer, "thieves": best}
+
+
+def enough_from(sides: Mapping[str, Any], ground: Ground) -> int | None:
+    """The smallest budget from which on the best thief has ``ground.enough``, so that one lucky budget counts not."""
+    found = None
+    for budget in sorted(ground.budgets, reverse=True):
+        if sides["thieves"][str(budget)]["agreement"] < ground.enough:
+            break
+        found = budget
+    return found
 
 
 def best_of(thefts: Sequence[Thefts], budget: int) -> dict[str, Any]:
     """The thief with the highest mean agreement at ``budget``: one choice for all seeds, not the luckiest a seed."""
     means = {}
     for thief in thefts[0]:
-        values = [theft.get(thief, {}).get(budget) for theft in thefts]
-        if None not in values:
+        values = [theft[thief][budget] for theft in thefts if budget in theft.get(thief, {})]
+        if len(values) == len(thefts):
             means[thief] = (float(np.mean(values)), min(values), max(values))
     thief = max(means, key=lambda name: means[name][0])
     mean, low, high = (round(value, 4) for value in means[thief])

@@ -52,12 +52,14 @@ def build(name: str, ground: Ground, seed: int) -> Defence:
     return DEFENCES[name](**settings(ground, seed))
 
 
-def limiter(name: str, ground: Ground) -> Defence | None:
-    """A fresh defence ``name`` if it may turn queries away, else None."""
-    if name == "door":
-        return ByRole(DEFAULT_POLICY, account_of=lambda key: key)
-    defence = build(name, ground, 0)
-    return defence if type(defence).before is not Defence.before else None
+def limits(name: str, ground: Ground) -> bool:
+    """Whether defence ``name`` may turn queries away."""
+    return type(limiter(name, ground)).before is not Defence.before
+
+
+def limiter(name: str, ground: Ground) -> Defence:
+    """A fresh defence ``name`` as queries meet it; the door's part in it is its policy."""
+    return ByRole(DEFAULT_POLICY, account_of=lambda key: key) if name == "door" else build(name, ground, 0)
 
 
 def changes_answers(name: str, ground: Ground) -> bool:

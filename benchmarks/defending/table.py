@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.defending.field import GROUNDS
+from benchmarks.defending.measuring import enough_from
 from benchmarks.defending.traffic import GROUPS, HORIZON
 from benchmarks.defending.words import promises
 
@@ -17,9 +18,8 @@ real app; the figure is the best of several adaptive thieves (equations, maximum
 near the boundary, line search; networks and kernel machines on probabilities or labels, unsure rows first; boosting and forests;
 each row four times), one choice for all seeds. **Customer**: accuracy lost on test rows in points, labels changed, L1: sum of absolute changes of a
 row's probabilities (0 to 2; hidden ones count as the label's one-hot row). **Thief**: agreement with the undefended victim on test
-rows for the budget named, and the smallest budget tried that reached the bar: {bars}. In brackets: the same without the
-defence. A bar that "bare" needs as many rows for is a defence that stopped nobody. Best of many has a price: at a
-small budget the best is partly the luckiest.
+rows for the budget named, and the smallest budget tried from which on the best thief passed the bar: {bars}. In brackets: the same without
+the defence; where the two are equal, the defence stopped nobody. At small budgets the best of many is partly the luckiest.
 
 Limits, where answers stay true, are measured on an invented week of {customers} with a simulated clock (`benchmarks/defending/traffic.py`):
 rows refused to people who look cases up, to nightly jobs, to the heavy; in a quiet week, and while a thief with ten keys in one network takes
@@ -74,7 +74,8 @@ def _thief(name: str, sides: Mapping[str, Any], bare: Mapping[str, Any]) -> str:
 
 
 def _queries(sides: Mapping[str, Any], ground: Any) -> str:
-    return f"more than {max(ground.budgets):,}" if sides["queries"] is None else f"{sides['queries']:,}"
+    budget = enough_from(sides, ground)
+    return f"more than {max(ground.budgets):,}" if budget is None else f"{budget:,}"
 
 
 def _refusals(shares: Mapping[str, float]) -> str:

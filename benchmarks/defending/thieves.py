@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -40,9 +41,9 @@ def copies(ground: Ground, victim: Victim, api: Callable[[int], Api], seed: int)
     for budget in ground.budgets:
         few = Answers(answers.labels[:budget], _first(answers.probabilities, budget))
         for name, fit in fits(ground.kind, len(victim.classes)).items():
-            yield from _attempt(name, budget, lambda fit=fit, few=few: fit(rows[: len(few)], few))
+            yield from _attempt(name, budget, partial(fit, rows[:budget], few))
         for name, steal in choosers(ground, victim, rows).items():
-            yield from _attempt(name, budget, lambda steal=steal, budget=budget: steal(api(budget), budget, rng))
+            yield from _attempt(name, budget, partial(steal, api(budget), budget, rng))
 
 
 def fits(kind: str, classes: int) -> dict[str, Fit]:
@@ -50,8 +51,8 @@ def fits(kind: str, classes: int) -> dict[str, Fit]:
     if kind == "linear":
         found: dict[str, Fit] = {"equations": lambda X, a: solve_linear(X, _soft(a))}
         for ridge in (1e-7, 1e-4, 1e-2):
-            found[f"likelihood, ridge {ridge:g}"] = lambda X, a, ridge=ridge: fit_soft(X, _soft(a), ridge=ridge)
-            found[f"labels, ridge {ridge:g}"] = lambda X, a, ridge=ridge: _from_labels(X, a, classes, ridge)
+            found[f"likelihood, ridge {ridge:g}"] = partial(_from_probabilities, ridge=ridge)
+            found[f"labels, ridge {ridge:g}"] = partial(_from_labels, classes=classes, ridge=ridge)
         return found
     if kind == "network":
         return {
@@ -108,7 +109,7 @@ def _repeated(api: Api, rows: np.ndarray) -> tuple[np.ndarray, Answers]:
     parts = [completed(api.predict(rows)) for _ in range(REPEATS)]
     if parts[0].probabilities is None:
         raise ValueError("labels only: repeats teach nothing that a vote would not")
-    mean = np.mean([part.probabilities for part in parts], axis=0)
+    mean = np.mean([_soft(part) for part in parts], axis=0)
     return rows, Answers(mean.argmax(axis=1), mean)
 
 
@@ -120,6 +121,10 @@ def _soft(answers: Answers) -> np.ndarray:
 
 def _first(probabilities: np.ndarray | None, count: int) -> np.ndarray | None:
     return None if probabilities is None else probabilities[:count]
+
+
+def _from_probabilities(X: np.ndarray, answers: Answers, ridge: float) -> LinearCopy:
+    return fit_soft(X, _soft(answers), ridge=ridge)
 
 
 def _from_labels(X: np.ndarray, answers: Answers, classes: int, ridge: float) -> LinearCopy:

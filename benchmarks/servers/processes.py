@@ -39,7 +39,7 @@ def running(command: Sequence[str], log: Path, variables: Mapping[str, str] | No
             env=environment, start_new_session=True,
         )  # fmt: skip
     try:
-        yield Running(_port(process, log), process.pid)
+        yield Running(_port(process, command[0], log), process.pid)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -50,8 +50,8 @@ def running(command: Sequence[str], log: Path, variables: Mapping[str, str] | No
             process.wait()
 
 
-def _port(process: subprocess.Popen, log: Path, patience: float = 120.0) -> int:
-    deadline = time.monotonic() + patience
+def _port(process: subprocess.Popen, program: str, log: Path, patience: float = 120.0) -> int:
+    text, deadline = "", time.monotonic() + patience
     while time.monotonic() < deadline:
         text = log.read_text(encoding="utf-8", errors="replace")
         # Waitress binds before it prints; Uvicorn prints this line once it listens, but MLflow prints its own before.
@@ -59,16 +59,16 @@ def _port(process: subprocess.Popen, log: Path, patience: float = 120.0) -> int:
         if found := _ADDRESS.search("\n".join(lines)):
             return int(found[1])
         if process.poll() is not None:
-            raise NotStarted(f"{process.args[0]} ended with exit code {process.returncode}:\n{text[-2000:]}")
+            raise NotStarted(f"{program} ended with exit code {process.returncode}:\n{text[-2000:]}")
         time.sleep(0.05)
-    raise NotStarted(f"{process.args[0]} named no address in {patience:.0f} s:\n{text[-2000:]}")
+    raise NotStarted(f"{program} named no address in {patience:.0f} s:\n{text[-2000:]}")
 
 
 def tree(pid: int) -> list[int]:
     """``pid`` and every process below it, from /proc."""
     parents: dict[int, int] = {}
     for entry in os.listdir("/proc"):
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):  # what is no process, or ended meanwhile
             parents[int(entry)] = int(Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[1])
     found = [pid]
     for one in found:  # grows while it is walked

@@ -11,7 +11,7 @@ from labkit.blurring import NOTHING, Bench, BlurOutcome, blur_outcomes
 from labkit.launch import Rows
 from labkit.transport import WsgiTransport
 from targets import Defence, TargetConfig, Victim, create_app, load_victim
-from targets.defences import parse_defence
+from targets.defences import Misinformation, parse_defence
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def defence_outcomes(
         text = defence if isinstance(defence, str) else repr(built)
         mounted = () if built is None else (built,)
         with bench_of(loaded, mounted) as bench:
-            runs = blur_outcomes(bench, [NOTHING], budget=budget, seeds=[seed], kind=family)
+            lies = isinstance(built, Misinformation)
+            runs = blur_outcomes(bench, [NOTHING], budget=budget, seeds=[seed], kind=family, lies=lies)
         found += [replace(run, setting=text, defences=() if not mounted else (text,)) for run in runs]
     return found
 

@@ -19,9 +19,11 @@ from labkit.outcomes import Outcome
 from labkit.surrogates import fit_surrogate
 from labkit.thieves.equation import steal_equations_from_rows
 from labkit.thieves.lookalike import steal_lookalike
+from labkit.thieves.ordinary import ordinary_rows
 
 # What the thieves do with one and the same purchase of pool rows, or with one of their own.
 SOFT, HARD, LOOKALIKE, SOLVE = "fits probabilities", "fits labels", "invents lookalikes", "solves d + 1"
+ORDINARY = "asks ordinary rows"  # sent where strangers are lied to
 NOTHING = "none"
 OWN_ROWS = 40
 
@@ -81,11 +83,20 @@ _DEFAULTS = {"digits": "network", "tumour": "linear", "fraud": "forest", "credit
 
 
 def blur_outcomes(
-    bench: Bench, settings: Iterable[str], *, budget: int, seeds: Iterable[int], kind: str = "linear"
+    bench: Bench,
+    settings: Iterable[str],
+    *,
+    budget: int,
+    seeds: Iterable[int],
+    kind: str = "linear",
+    lies: bool = False,
 ) -> list[BlurOutcome]:
-    """Every thief against every setting and seed; ``kind`` is the copies' family. See ``one_setting``."""
+    """Every thief against every setting and seed; ``kind`` is the copies' family. See ``one_setting``.
+
+    ``lies``: the bench's own defence lies to strangers; in ``settings`` misinformation is known by its name.
+    """
     seeds, known = tuple(seeds), Memory()
-    runs = [one_setting(bench, one, budget=budget, seeds=seeds, kind=kind, known=known) for one in settings]
+    runs = [one_setting(bench, one, budget=budget, seeds=seeds, kind=kind, known=known, lies=lies) for one in settings]
     return [outcome for run in runs for outcome in run]
 
 
@@ -97,14 +108,18 @@ def one_setting(
     seeds: Sequence[int],
     kind: str = "linear",
     known: Memory | None = None,
+    lies: bool = False,
 ) -> list[BlurOutcome]:
-    """One ``BlurOutcome`` a thief and seed. A linear victim meets all four thieves, others the two that fit."""
+    """One ``BlurOutcome`` a thief and seed. A linear victim meets four thieves, others the two that fit; where
+    strangers are lied to comes one more, who asks its most ordinary rows.
+    """
+    lies = lies or setting.startswith("misinformation")
     seen = bench.api("customer", setting).predict(bench.test.X)
     seen_accuracy = accuracy(seen.labels, bench.test.truth)
     changed, bent = 1 - agreement(seen.labels, bench.undefended.labels), distortion(seen, bench.undefended)
     found = []
     for seed in seeds:
-        for thief, copy, queries in thefts(bench, setting, budget=budget, seed=seed, kind=kind, known=known):
+        for thief, copy, queries in thefts(bench, setting, budget=budget, seed=seed, kind=kind, known=known, lies=lies):
             labels = np.zeros(len(bench.test), dtype=int) if copy is None else copy.predict(bench.test.X)
             found.append(
                 BlurOutcome(
@@ -134,6 +149,7 @@ def thefts(
     kind: str,
     known: Memory | None = None,
     fitting_only: bool = False,
+    lies: bool = False,
 ) -> list[tuple[str, Any, int]]:
     """(thief, copy, rows bought) of every thief. A copy of None: the thief came home with nothing."""
     rng = np.random.default_rng(seed)
@@ -149,7 +165,14 @@ def thefts(
         inventor = bench.api("inventor", setting)
         found.append((LOOKALIKE, steal_lookalike(inventor, own, budget=budget, rng=rng).surrogate, budget))
         found.append((SOLVE, *_solve(bench.api("solver", setting), bench.pool)))
+    if lies:
+        ordinary = rng.permutation(ordinary_rows(bench.pool))[:budget]
+        found.append((ORDINARY, _fit(bench.api("insider", setting), bench.pool[ordinary], kind, seed), len(ordinary)))
     return found
+
+
+def _fit(api: Api, rows: np.ndarray, kind: str, seed: int) -> Any:
+    return fit_surrogate(rows, api.predict(rows), kind=kind, seed=seed)
 
 
 def _solve(api: Api, pool: np.ndarray) -> tuple[Any, int]:

@@ -9,10 +9,22 @@ from grading.tradeoff import bench_of, defence_outcomes
 from labkit import Defence, launch
 from labkit.api import Answers
 from labkit.blur_experiments import attack_own, averaging_rows, label_curve, label_tax, swap_rows
-from labkit.blurring import HARD, LOOKALIKE, NOTHING, SOFT, SOLVE, Bench, BlurOutcome, blur_outcomes, distortion
+from labkit.blurring import (
+    HARD,
+    LOOKALIKE,
+    NOTHING,
+    ORDINARY,
+    SOFT,
+    SOLVE,
+    Bench,
+    BlurOutcome,
+    blur_outcomes,
+    distortion,
+)
 from labkit.outcomes import Outcome
 from labkit.thieves.averaging import average_answers
 from labkit.thieves.lookalike import lookalikes, true_names
+from labkit.thieves.ordinary import ordinary_rows
 from labkit.tradeoff import GRID, SHORT_GRID, admissible, find_point, grid, plane, verdict_rows
 from labkit.tradeoff_plots import MEASURES, plane_svg, plot_plane, sentence
 from labkit.widgets.tradeoff import reading_html, strengths, tradeoff
@@ -184,6 +196,20 @@ def test_a_binary_lie_is_a_truth_with_other_names(tumour):
     assert by["lies", "believes every answer"] < 0.2
     assert by["lies", "swaps labels back"] > 0.9
     assert by["none", "swaps labels back"] > 0.9
+
+
+def test_who_asks_ordinary_rows_is_hardly_lied_to(digits):
+    runs = blur_outcomes(digits, ["misinformation:known=digits,share=0.1"], budget=200, seeds=range(2))
+    reached = plane(runs)[0].thieves
+    assert reached[ORDINARY] > max(share for thief, share in reached.items() if thief != ORDINARY) + 0.02
+    assert any(o.thief == ORDINARY for o in defence_outcomes("tumour", lambda v: Misinformation(v.train.X), [0]))
+
+
+def test_ordinary_rows_have_near_neighbours():
+    pool = np.vstack([np.random.default_rng(0).normal(0, 1, (40, 3)), np.full((2, 3), 9.0) * [[1], [-1]]])
+    kept = ordinary_rows(pool, 0.9)
+    assert len(kept) == 38
+    assert not {40, 41} & set(kept.tolist())
 
 
 def test_names_are_found_one_to_one_and_ties_stay_plain():

@@ -66,10 +66,8 @@ def measure(names: Iterable[str], seeds: int, jobs: int, results: dict[str, Any]
             if name == BARE:
                 results[BARE] = sides
             else:
-                results["defences"][name] = {
-                    "setting": repr(build(name, GROUNDS[0], 0)),
-                    **_parts(name, sides, seeds, results),
-                }
+                setting = {"setting": described(name, GROUNDS[0])}
+                results["defences"][name] = setting | _parts(name, sides, seeds, results)
             _write(results)
             print(f"{name} measured", file=sys.stderr, flush=True)
 

@@ -199,13 +199,14 @@ def spends_a_budget_and_refuses(learner: Remote, world: World) -> float:
     _answered(ledger, values, 0.6, "An answer for 0.6 with 0.6 left")
     _refused(ledger, values, 1e-6, "A question for 0.000001 with nothing left", early)
     _left(other, 1.0, "answers of another ledger")
-    for total, cost, count in ((0.3, 0.1, 3), (0.7, 0.1, 7), (2.1, 0.3, 7)):
+    tenths, times = (int(n) for n in world.rng("plan").integers(2, 9, 2))
+    for total, cost, count in ((0.3, 0.1, 3), (0.7, 0.1, 7), (round(tenths * times / 10, 1), tenths / 10, times)):
         ledger = _ledger(learner, total, world)
         for i in range(count):
             _answered(ledger, values, cost, f"Answer {i + 1} of {count} for {cost} out of {total}")
         _refused(ledger, values, 1e-6, f"A question for 0.000001 after all of {total} is spent", early)
     _ledger_noise(learner, world, values)
-    world.say("budgets of 0.3, 0.7 and 2.1 are spent to the last tenth; 4 epsilons that are no cost are refused")
+    world.say("three budgets are spent to the last tenth; 4 epsilons that are no cost are refused")
     return 1.0
 
 

@@ -42,12 +42,20 @@ def composition_rows(epsilon: float, counts: Sequence[int], delta: float) -> lis
     ]
 
 
-def gaussian_steps_epsilon(multiplier: float, steps: int, delta: float) -> float:
-    """Epsilon at ``delta`` of ``steps`` sums with normal noise of ``multiplier`` x sensitivity each, by the library."""
+def gaussian_steps_costs(multiplier: float, steps: int, delta: float) -> dict[str, float]:
+    """Epsilon at ``delta`` of ``steps`` sums with normal noise of ``multiplier`` x sensitivity, counted three ways.
+
+    "sum" adds up the steps, each at its share of ``delta``; "renyi" and "privacy loss" are dp-accounting's accountants
+    (Mironov 2017; Koskela, Jälkö and Honkela 2020). All three are upper bounds.
+    """
     import dp_accounting as dp
 
-    steps_event = dp.SelfComposedDpEvent(dp.GaussianDpEvent(multiplier), steps)
-    return float(dp.pld.PLDAccountant().compose(steps_event).get_epsilon(delta))
+    event = dp.SelfComposedDpEvent(dp.GaussianDpEvent(multiplier), steps)
+    return {
+        "sum": steps * float(dp.get_epsilon_gaussian(multiplier, delta / steps)),
+        "renyi": float(dp.rdp.RdpAccountant().compose(event).get_epsilon(delta)),
+        "privacy loss": float(dp.pld.PLDAccountant().compose(event).get_epsilon(delta)),
+    }
 
 
 def gaussian_steps_multiplier(epsilon: float, steps: int, delta: float) -> float:

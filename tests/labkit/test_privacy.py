@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import beta, kstest, laplace, norm
 
-from labkit.dp_composition import advanced, basic, composition_rows, gaussian_steps_epsilon, gaussian_steps_multiplier
+from labkit.dp_composition import advanced, basic, composition_rows, gaussian_steps_costs, gaussian_steps_multiplier
 from labkit.errors import BudgetSpent
 from labkit.privacy import Ledger, advantage_cap, clip_lengths, mean_sensitivity
 from labkit.privacy import gaussian as blur
@@ -124,5 +124,7 @@ def test_the_library_counts_below_the_sum_and_below_the_textbook():
 
 def test_the_step_multiplier_spends_the_whole_promise_by_the_library_s_own_accountant():
     multiplier = gaussian_steps_multiplier(1.0, 40, 1e-6)
-    assert gaussian_steps_epsilon(multiplier, 40, 1e-6) == pytest.approx(1.0, abs=1e-3)
-    assert gaussian_steps_epsilon(multiplier / 2, 40, 1e-6) > 1.9
+    costs = gaussian_steps_costs(multiplier, 40, 1e-6)
+    assert costs["privacy loss"] == pytest.approx(1.0, abs=1e-3)
+    assert costs["privacy loss"] < costs["renyi"] < costs["sum"]
+    assert gaussian_steps_costs(multiplier / 2, 40, 1e-6)["privacy loss"] > 1.9

@@ -57,7 +57,7 @@ def test_no_row_decides_how_another_row_is_prepared():
 
 
 def test_the_weights_noise_has_the_stated_length_and_no_favourite_direction():
-    people, runs = draw_people(60, 1), 300
+    people, runs = draw_people(60, 1), 800
     strength = default_strength(60, 1.0)
     clean = fit_minimum(prepare(people.X), people.truth, strength)
     noise = [train_private(people, epsilon=1.0, rng=np.random.default_rng(s)).weights - clean for s in range(runs)]

@@ -11,10 +11,10 @@ from labkit.api import Answers, Api
 from labkit.errors import QueryRefused
 from labkit.launch import Target
 from labkit.metrics import agreement
-from labkit.plots import COLOURS, DASHES, MARKERS, Figure, axes, show
+from labkit.plots import COLOURS, DASHES, MARKERS, Figure, Table, axes, show
 from labkit.surrogates import fit_surrogate
 from labkit.thieves.base import Theft
-from labkit.traffic import Reception, rows_granted
+from labkit.traffic import Reception, Request, honest_refused, play, rows_granted, thieves
 
 
 def steal_with_keys(
@@ -68,6 +68,55 @@ def agreement_by_rows(target: Target, *, seeds: Sequence[int] = (0, 1, 2)) -> Ca
         return known[rows]
 
     return measure
+
+
+def compare_copies(thefts: dict[str, Theft], rows: Any, victim_labels: Any) -> Table:
+    """What each theft bought and how its copy agrees with the victim on ``rows`` (n, d)."""
+    table = []
+    for name, theft in thefts.items():
+        reached = 0.0 if theft.surrogate is None else agreement(theft.surrogate.predict(rows), victim_labels)
+        table.append({"thief": name, "rows bought": theft.queries, "agreement": reached})
+    return Table(table)
+
+
+def refused_table(runs: dict[str, Sequence[Reception]], *customers: str) -> Table:
+    """Share of each customer's requests refused under each limit."""
+    rows = [
+        {"limit": name, **{who: f"{honest_refused(run, who):.1%}" for who in customers}} for name, run in runs.items()
+    ]
+    return Table(rows, "Share of each customer's requests refused")
+
+
+def days_until(
+    receptions: Sequence[Reception], measure: Callable[[int], float], *, floor: float, days: int
+) -> int | None:
+    """The day by whose end the thief's copy reaches ``floor``, or None if it does not within ``days``."""
+    return next((d for d in range(1, days + 1) if measure(rows_granted(receptions, days=d)) >= floor), None)
+
+
+def sybil_table(
+    policies: dict[str, Callable[[], Any]],
+    week: Sequence[Request],
+    measure: Callable[[int], float],
+    *,
+    keys: Sequence[int],
+    networks: int,
+    floor: float,
+) -> Table:
+    """What each policy (a function that makes fresh limits) leaves a thief with each number of keys, in seven days."""
+    table = []
+    for count in keys:
+        for name, policy in policies.items():
+            run = play(policy(), [*week, *thieves(keys=count, networks=networks)])
+            day = days_until(run, measure, floor=floor, days=7)
+            table.append({
+                "thief's keys": count,
+                "limits": name,
+                "rows stolen in a week": rows_granted(run),
+                f"agreement {floor:g} by day": day or "not in 7 days",
+                "honest requests refused": f"{honest_refused(run):.1%}",
+            })  # fmt: skip
+    return Table(table)
 
 
 def plot_days(

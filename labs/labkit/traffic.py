@@ -6,7 +6,7 @@ here serve a simulation, one request after the other; what a real app needs beyo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,19 +90,22 @@ def honest_refused(receptions: Iterable[Reception], key: str | None = None) -> f
 
 
 class FixedWindow(Defence):
-    """At most ``rows`` rows a key in each window of ``seconds`` seconds of the clock."""
+    """At most ``rows`` rows a key in each window of ``seconds`` seconds of the clock; ``contracts`` names exceptions,
+    {key: rows}.
+    """
 
-    def __init__(self, rows: int, seconds: float):
-        self.rows, self.seconds = rows, seconds
+    def __init__(self, rows: int, seconds: float, contracts: Mapping[str, int] | None = None):
+        self.rows, self.seconds, self.contracts = rows, seconds, dict(contracts or {})
         self._used: dict[tuple[str, int], int] = {}
 
     def before(self, query: Query) -> None:
-        """Count by (key, number of the window)."""
+        """Count by (who, number of the window)."""
         window = int(query.time // self.seconds)
-        used = self._used.get((self._who(query), window), 0)
-        if used + len(query.rows) > self.rows:
-            raise Refused(f"{self!r} is spent", retry_after=(window + 1) * self.seconds - query.time)
-        self._used[self._who(query), window] = used + len(query.rows)
+        who = query.key if query.key in self.contracts else self._who(query)
+        used = self._used.get((who, window), 0)
+        if used + len(query.rows) > self.contracts.get(query.key, self.rows):
+            raise Refused("the window's rows are spent", retry_after=(window + 1) * self.seconds - query.time)
+        self._used[who, window] = used + len(query.rows)
 
     def _who(self, query: Query) -> str:
         return query.key
@@ -111,15 +114,15 @@ class FixedWindow(Defence):
 class DailyBudget(FixedWindow):
     """At most ``rows`` rows a key and day (UTC)."""
 
-    def __init__(self, rows: int):
-        super().__init__(rows, DAY)
+    def __init__(self, rows: int, contracts: Mapping[str, int] | None = None):
+        super().__init__(rows, DAY, contracts)
 
 
 class NetworkBudget(DailyBudget):
-    """At most ``rows`` rows a day for all accounts of one /24 network together."""
+    """At most ``rows`` rows a day for all accounts of one /24 network together, contracts apart."""
 
     def _who(self, query: Query) -> str:
-        return query.source.rpartition(".")[0]
+        return "network " + query.source.rpartition(".")[0]
 
 
 class GlobalBudget(DailyBudget):
@@ -143,7 +146,7 @@ class TokenBucket(Defence):
         left = tokens - len(query.rows)
         self._buckets[query.key] = (tokens if left < 0 else left, query.time)
         if left < 0:
-            raise Refused(f"{self!r} is empty", retry_after=-left / self.rate)
+            raise Refused("the bucket is empty", retry_after=-left / self.rate)
 
 
 class Several(Defence):

@@ -21,7 +21,7 @@ from labkit import agreement
 from targets.access import Identity, KeyAuthority, Policy, Role
 from targets.access.keys import make_key
 
-FLOOR, ROWS_A_DAY = 0.95, 300
+FLOOR, ROWS_A_DAY = 0.96, 350
 
 
 def _two_functions(pair: Any, names: str) -> tuple[Remote, Remote]:

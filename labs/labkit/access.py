@@ -102,6 +102,34 @@ def open_key_room(victim: str, *, model: str | None = None, seed: int = 0, polic
     return KeyRoom(target, Key(id, "first administrator", "key_admin", secret))
 
 
+DOORS = (
+    "POST /v1/predict", "GET /v1/usage", "GET /metrics", "GET /v1/keys", "POST /v1/keys", "GET /v1/audit",
+    "GET /v1/model",
+)  # fmt: skip
+ROLES = ("teller", "analyst", "scientist", "operator", "auditor", "key_admin")
+
+
+def knock_everywhere(room: KeyRoom, *, ticket: str) -> dict[tuple[str, str], int]:
+    """HTTP status of one call at each of ``DOORS``, without a key and with a fresh one of each role."""
+    row = room.target.data("pool").X[:1].tolist()
+    bodies = {"POST /v1/predict": {"rows": row}, "POST /v1/keys": {}}
+    staff = {"no key": None, **{role: room.issue(f"{role} 1", role, ticket=ticket) for role in ROLES}}
+    return {(role, door): room.knock(door, key, bodies.get(door)) for role, key in staff.items() for door in DOORS}
+
+
+def doors_opened(statuses: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """How many doors each role got through: neither 401 nor 403."""
+    opened: dict[str, int] = {}
+    for (role, _), status in statuses.items():
+        opened[role] = opened.get(role, 0) + (status not in (401, 403))
+    return opened
+
+
+def years_to_guess(bits: float, *, a_second: float = 1e10) -> float:
+    """Years to try half of all secrets of so many bits."""
+    return 2.0 ** (bits - 1) / a_second / 31_557_600
+
+
 def leaky_equal(stored: str, presented: str) -> tuple[bool, int]:
     """Compare as ``==`` may: stop at the first difference. Also says how many characters were looked at."""
     for looked, (a, b) in enumerate(zip(stored, presented, strict=False), start=1):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, inf, isinf
 from typing import Any
 
 import numpy as np
@@ -21,6 +24,8 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "2 decimals": {"output": "probabilities", "decimals": 2},
     "full": {"output": "probabilities"},
 }
+# {victim: {output: rows of each theft, None where the floor was not reached}}
+Prices = Mapping[str, Mapping[str, Sequence[int | None]]]
 _ASK = ["POST /v1/predict", "GET /v1/usage"]
 METERED_POLICY = {
     "roles": {
@@ -35,11 +40,11 @@ def price_outputs(
     victim: str, *, model: str | None = None, kind: str = "linear", floor: float, budgets: Sequence[int],
     seeds: Sequence[int],
 ) -> list[Outcome]:  # fmt: skip
-    """Steal ``victim`` over HTTP once for each output and seed, more and more rows until a copy reaches ``floor``.
+    """Steal ``victim`` over HTTP once for each output and seed, with more and more rows until copies reach ``floor``.
 
     Every theft has a key of its own; rows are counted by the target's log. One Outcome for each budget tried, in order;
-    a theft ends at the first that reaches the floor. The thief uses the best tool for what it sees: equations for all
-    digits of a linear model, else a copy trained on the answers.
+    a theft ends when two in a row reach the floor, since one alone may be luck. The thief uses the best tool for what
+    it sees: equations for all digits of a linear model, else a copy trained on the answers.
     """
     with open_key_room(victim, model=model, policy=METERED_POLICY) as room:
         pool, test = room.target.data("pool").X, room.target.data("test").X
@@ -65,18 +70,18 @@ def _theft(
         reached = agreement(copy.predict(test), truth)
         bought = api.usage()["rows"]
         runs.append(Outcome(room.target.spec.victim, output, budget, seed, reached, queries=bought))
-        if reached >= floor:
+        if len(runs) > 1 and min(reached, runs[-2].agreement) >= floor:
             break
     return runs
 
 
 def _rows_of_a_thief(pool: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """The pool in random order; beyond it, points between two pool rows."""
+    shuffled = pool[rng.permutation(len(pool))]
     more = max(0, count - len(pool))
     first, second = rng.integers(0, len(pool), (2, more))
     share = rng.uniform(0, 1, (more, 1))
-    mixed = share * pool[first] + (1 - share) * pool[second]
-    return np.vstack([pool[rng.permutation(len(pool))], mixed])[:count]
+    return np.vstack([shuffled, share * pool[first] + (1 - share) * pool[second]])[:count]
 
 
 def _copy(rows: np.ndarray, answers: Answers, output: str, kind: str, seed: int) -> Any:
@@ -95,10 +100,62 @@ def _joined(first: Answers | None, second: Answers) -> Answers:
 
 
 def rows_to_floor(runs: Sequence[Outcome], floor: float) -> dict[str, list[int | None]]:
-    """For each output, the rows each seed's theft had bought when it reached ``floor``; None where it never did."""
-    found: dict[str, dict[int, int | None]] = {}
+    """For each output, the rows each seed's theft had bought when it came to ``floor`` and stayed there at the next
+    budget; None where it never did.
+    """
+    thefts: dict[str, dict[int, list[Outcome]]] = {}
     for run in runs:
-        thefts = found.setdefault(run.thief, {})
-        if thefts.setdefault(run.seed, None) is None and run.agreement >= floor:
-            thefts[run.seed] = run.queries
-    return {output: list(thefts.values()) for output, thefts in found.items()}
+        thefts.setdefault(run.thief, {}).setdefault(run.seed, []).append(run)
+    return {output: [_arrival(steps, floor) for steps in by_seed.values()] for output, by_seed in thefts.items()}
+
+
+def _arrival(runs: Sequence[Outcome], floor: float) -> int | None:
+    for run, following in pairwise(runs):
+        if min(run.agreement, following.agreement) >= floor:
+            return run.queries
+    return None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One victim to be priced: budgets in rising order, agreement to reach, one theft for each seed."""
+
+    victim: str
+    floor: float
+    budgets: Sequence[int]
+    seeds: Sequence[int]
+    model: str | None = None
+    kind: str = "linear"
+
+
+def price_plans(plans: Mapping[str, Plan]) -> dict[str, dict[str, list[int | None]]]:
+    """``rows_to_floor`` of every plan: {name: {output: rows of each theft}}."""
+    return {name: rows_to_floor(price_outputs(**vars(plan)), plan.floor) for name, plan in plans.items()}
+
+
+def median_rows(prices: Prices) -> dict[tuple[str, str], float]:
+    """{(victim, output): median rows}; infinite where more than half of the thefts never arrived."""
+    counted = {
+        (v, o): [inf if row is None else row for row in rows] for v, by in prices.items() for o, rows in by.items()
+    }
+    return {place: float(np.median(rows)) for place, rows in counted.items()}
+
+
+def days_at_limits(
+    prices: Mapping[str, Mapping[str, Sequence[int | None]]], limits: Mapping[str, tuple[str, int]]
+) -> list[dict]:
+    """A row for each victim and role: days to a copy at the role's rows a day; ``limits`` = {output: (role, rows)}."""
+    lines = []
+    for (victim, output), middle in median_rows(prices).items():
+        role, limit = limits[output]
+        arrived = [row for row in prices[victim][output] if row is not None]
+        days = {"luckiest, days": min(arrived, default=inf) / limit, "median, days": middle / limit}
+        whole = {name: "never here" if isinf(value) else ceil(value) for name, value in days.items()}
+        lines.append({"victim": victim, "role": role, "rows a day": limit, **whole})
+    return lines
+
+
+def steps(low: int, high: int, factor: float = 1.25) -> list[int]:
+    """Budgets from ``low`` to ``high``, each about ``factor`` times the one before."""
+    count = int(np.log(high / low) / np.log(factor)) + 1
+    return sorted({round(low * factor**i) for i in range(count)} | {high})

@@ -427,9 +427,9 @@ WRONG = {
         "accuses everybody": (investigate_everybody, "you accuse"),
     },
     "05.6": {
-        "few rows": (insider_with_few_rows, "the floor is 95%"),
+        "few rows": (insider_with_few_rows, "the floor is 96%"),
         "over the limit": (insider_over_the_limit, "rows a day"),
-        "the same row": (insider_asks_one_row, "the floor is 95%"),
+        "the same row": (insider_asks_one_row, "the floor is 96%"),
         "answers, not a copy": (insider_returns_answers, "not a copy"),
         "buys nothing": (insider_buys_nothing, "no row under your key"),
     },

@@ -62,7 +62,7 @@ class Attempt:
         self.patience, self.namespaces = patience, namespaces
         self.zygote, self.outcome, self.until, self.id, self.slot = zygote, outcome, until, id, slot
         self.received = 0
-        self.alive = self.judge_gone = False
+        self.alive = self.judge_gone = self._judge_ended = False
         self._judge: int | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -72,13 +72,13 @@ class Attempt:
         order = {"op": "run", "id": self.id, "slot": self.slot, "reseed": True, "folder": self._make_folder()}
         with kernel, theirs:
             self.zygote.tell(order, [theirs.fileno(), kernel.fileno()])
-        self._read_ledger()
         pid = self.zygote.hear("started", 60, self.id)["pid"]
         self.watch = Watch(self.zygote.pid, pid, self.patience.memory)
         self.alive = True
         hello = self._receive(60.0)
         if hello is None:
             raise EngineFailed("a confined process did not start")
+        self._read_ledger()
         self.outcome.walls = [str(w) for w in hello.get("ready", [])]
         self.setup = hello.get("setup", [])
         if files:
@@ -113,6 +113,8 @@ class Attempt:
             count = reply.get("count")
             self.outcome.counts[cell.id] = count if isinstance(count, int) and 0 < count < 10_000 else 1
         self._read_ledger()
+        if self._judge_ended and self.alive:
+            self._judge_lost(cell.id)
 
     def _receive(self, seconds: float, cell: str = "") -> dict | None:
         """The kernel's next message; None once it is lost. Interrupts a cell that takes too long, then kills."""
@@ -163,7 +165,7 @@ class Attempt:
         self._read_ledger()
         if not any(kind == "protocol" for kind, _ in self.outcome.incidents):
             self.judge_gone = True
-            self.outcome.incidents.append(("judge", f"the line to the judge was closed before cell {cell}"))
+            self.outcome.incidents.append(("judge", f"the line to the judge was closed before or in cell {cell}"))
 
     def _kill(self, cell: str, kind: str, why: str) -> None:
         self.alive = False
@@ -179,6 +181,8 @@ class Attempt:
             elif "pid" in line:
                 with contextlib.suppress(OSError):
                     self._judge = os.pidfd_open(line["pid"])
+            elif "ended" in line:
+                self._judge_ended = True
             elif "broken" in line:
                 self.outcome.incidents.append(("protocol", f"the judge's line was misused: {line['broken']}"))
 
@@ -211,13 +215,15 @@ class Attempt:
 
 
 def drain(ledger: socket.socket) -> list[dict]:
-    """Every line that the judge has sent so far."""
+    """Every line that the judge has sent so far; the last is {"ended": True} if it is gone."""
     lines: list[dict] = []
+    ended = False
     ledger.setblocking(False)
     # A judge that ended with something unread is reported before what it had said; that is still there.
     for _ in range(2):
         with contextlib.suppress(BlockingIOError, ConnectionError):
             while data := ledger.recv(1 << 20):
                 lines.append(json.loads(data))
+            ended = True
     ledger.setblocking(True)
-    return lines
+    return [*lines, {"ended": True}] if ended else lines

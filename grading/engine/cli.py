@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from grading.engine.attempt import Patience
-from grading.engine.run import Settings, Summary, autograde
+# Nothing of the engine is imported before it is used: other commands of this program run where there is no Linux.
+if TYPE_CHECKING:
+    from grading.engine.attempt import Patience
+    from grading.engine.run import Summary
+
+ELSEWHERE = (
+    "Submissions are run in sandboxes that only Linux has: grade there, or in a Linux container or virtual machine. "
+    "For people you trust, MODEL_THEFT_LABS_TRUST=1 nbgrader autograde runs their notebooks unconfined, as you, with a "
+    "judge that they could forge."
+)
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,10 +33,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def main(options: argparse.Namespace) -> int:
     """Run the command; 0 if every submission has its grade."""
+    if sys.platform != "linux":
+        print(ELSEWHERE, file=sys.stderr)
+        return 2
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
     from grading.engine.reassemble import NotOurs
+    from grading.engine.run import Settings, autograde
     from grading.engine.sandbox import NoSandbox
     from grading.nbgrader_settings import apply
 
@@ -39,9 +51,10 @@ def main(options: argparse.Namespace) -> int:
     config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = options.lab, options.student
     if options.cell_seconds:
         config.Execute.timeout = options.cell_seconds
-    settings = Settings(
-        options.jobs, options.trust_submissions, options.force, patience_of(config), sys.stderr.isatty()
-    )
+    bar = sys.stderr.isatty()
+    settings = Settings(options.jobs, options.trust_submissions, options.force, patience_of(config), bar)
+    if not bar:
+        settings.say = lambda line: print(line, flush=True)
     try:
         summary = autograde(CourseDirectory(config=config), options.lab, settings, config)
     except (NotOurs, NoSandbox, FileNotFoundError) as error:
@@ -53,6 +66,8 @@ def main(options: argparse.Namespace) -> int:
 
 def patience_of(config: Any) -> Patience:
     """Time limits from nbgrader's own setting for a cell, Execute.timeout."""
+    from grading.engine.attempt import Patience
+
     cell = float(config.Execute.get("timeout", Patience.cell))
     return Patience(cell=cell, whole=5 * cell)
 

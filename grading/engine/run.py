@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,7 @@ class Settings:
     force: bool = False
     patience: Patience = field(default_factory=Patience)
     progress: bool = True
+    say: Callable[[str], None] = lambda text: None
 
 
 def autograde(coursedir: Any, lab: str, settings: Settings, config: Any = None) -> Summary:
@@ -174,7 +175,7 @@ def _run(plan, release, waiting, records, summary, settings, course) -> None:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    _finish(future, running.pop(future), writer, records, summary)
+                    settings.say(_finish(future, running.pop(future), writer, records, summary))
                     bar.update()
         except BaseException:
             for future in running:
@@ -184,17 +185,18 @@ def _run(plan, release, waiting, records, summary, settings, course) -> None:
     records.write_table()
 
 
-def _finish(future: Future[Graded], student: str, writer: Writer, records: Records, summary: Summary) -> None:
-    """Save one result. Whatever goes wrong with one learner stops nobody else."""
+def _finish(future: Future[Graded], student: str, writer: Writer, records: Records, summary: Summary) -> str:
+    """Save one result, and say it. Whatever goes wrong with one learner stops nobody else."""
     try:
         result = future.result()
         writer.save(result)
         records.keep(result)
     except Exception as error:
         summary.failed[student] = f"{type(error).__name__}: {error}"[:500]
-        return
+        return f"{student}: not graded"
     summary.graded.append(result)
     summary.walls = summary.walls or result.walls
+    return f"{student}: {result.earned:g} of {sum(result.points.values()):g} points"
 
 
 class _Slots:

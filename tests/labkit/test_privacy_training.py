@@ -49,6 +49,17 @@ def test_one_replaced_person_moves_the_minimum_by_at_most_the_claim(count):
     assert max(moved) >= 0.1 * sensitivity(count, strength), "the claim is so loose that this test could not fail"
 
 
+def test_the_claim_is_nearly_reached_so_half_of_it_would_be_too_little():
+    """Everybody else agrees, and the exchanged row contradicts them in one of two opposite ways."""
+    table, truth, minima = np.zeros((1000, 9)), np.ones(1000, dtype=int), []
+    table[:, 0] = 1
+    for side in (1, -1):
+        table[0, :2] = -0.5, side * np.sqrt(0.75)
+        minima.append(fit_minimum(table, truth, 1e-3))
+    moved = np.linalg.norm(minima[0] - minima[1])
+    assert 0.7 * sensitivity(1000, 1e-3) < moved <= sensitivity(1000, 1e-3)
+
+
 def test_no_row_decides_how_another_row_is_prepared():
     people = draw_people(30, 0)
     other = replaced(people, 1e6 * LIMITS[:, 1], 0)

@@ -48,6 +48,19 @@ def test_one_row_moves_the_weights_by_at_most_the_claimed_sensitivity(classes) -
     assert max(moved) > 0.05 * claimed, "the claim is so loose that this test could not fail"
 
 
+def test_half_of_the_claim_would_be_too_little() -> None:
+    """Everybody else agrees but for one row of the other class, and the exchanged row contradicts them."""
+    X, silent, moved = np.zeros((10_000, 3)), Silent(), []
+    X[:, 0] = 2
+    y = np.ones(10_000, dtype=int)
+    y[1], X[1] = 0, (-2, 0, 0)
+    for side in (1, -1):
+        X[0] = -1, side * np.sqrt(3), 0
+        moved.append(weights(X, y, silent, epsilon=10.0))
+    claimed = silent.scale * 10
+    assert 0.5 * claimed < np.linalg.norm(moved[0] - moved[1]) <= claimed
+
+
 def test_the_noise_has_the_stated_length_and_every_direction() -> None:
     X, y = rows()
     silent = Silent()

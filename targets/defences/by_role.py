@@ -12,6 +12,7 @@ from targets.defences.base import Defence, Query, Refused
 from targets.victims.base import Floats
 
 DAY = 86_400
+_LEAST = Role()  # what a role that the policy does not know sees
 
 
 class ByRole(Defence):
@@ -65,7 +66,7 @@ class ByRole(Defence):
         return self._role(query).output == "labels"
 
     def _role(self, query: Query) -> Role:
-        return self._policy.roles.get(query.role, Role())  # the default Role sees least
+        return self._policy.roles.get(query.role, _LEAST)
 
     def _account(self, query: Query) -> str:
         if query.key not in self._accounts:

@@ -12,7 +12,9 @@ import numpy as np
 
 from benchmarks.servers import environment
 from benchmarks.servers.load import Block
+from benchmarks.servers.stack import LAYERS
 
+MOST = 30  # percent more CPU a request than the bare target: what a full stack may cost
 Blocks = dict[tuple[str, int], list[Block]]
 _INTRO = """
 All servers answer for the same fitted model (tumour, logistic regression behind a scaler, 30 features) at the same time, each in
@@ -37,7 +39,7 @@ def report(blocks: Blocks, rounds: int, connections: int, names: list[str]) -> s
         "# Serving, measured", "",
         f"Written by `python -m benchmarks.serving --rounds {rounds}` on {date.today()}; {_versions(names)}; {platform.machine()}, "
         f"{os.cpu_count()} shared cores, one numeric thread a server.",
-        _INTRO.format(rounds=rounds, connections=connections).rstrip(),
+        _INTRO.format(rounds=rounds, connections=connections).rstrip(), "", verdict(blocks),
     ]  # fmt: skip
     for size in dict.fromkeys(size for _, size in blocks):
         lines += ["", f"## {size:,} row{'s' if size > 1 else ''} a request", ""]
@@ -47,6 +49,15 @@ def report(blocks: Blocks, rounds: int, connections: int, names: list[str]) -> s
         lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
         lines += [f"| {' | '.join(row(name, blocks[name, size], blocks[names[0], size]))} |" for name in names]
     return "\n".join(lines) + "\n"
+
+
+def verdict(blocks: Blocks) -> str:
+    """What the full stack costs over the bare target, size by size, in one sentence."""
+    sizes = dict.fromkeys(size for _, size in blocks)
+    costs = [100 * (float(np.median(ratios(blocks[LAYERS[-1], size], blocks[LAYERS[0], size]))) - 1) for size in sizes]
+    told = ", ".join(f"{cost:+.0f} % at {size:,}" for size, cost in zip(sizes, costs, strict=True))
+    word = "within" if max(costs) <= MOST else "above"
+    return f"**The full defence stack costs, in CPU a request and by rows in it: {told}; {word} the bar of +{MOST} %.**"
 
 
 def row(name: str, own: list[Block], bare: list[Block]) -> list[str]:

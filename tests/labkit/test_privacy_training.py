@@ -7,7 +7,9 @@ import pytest
 from scipy.stats import gamma, kstest
 
 import labkit.dp_logistic as dp_logistic
+import labkit.dp_sgd as dp_sgd
 from labkit import Rows, accuracy
+from labkit.dp_composition import gaussian_steps_costs
 from labkit.dp_data import FORM, LIMITS, draw_people
 from labkit.dp_experiments import (
     TRAINERS,
@@ -87,6 +89,21 @@ def test_a_noisy_sum_moves_by_at_most_the_bound_when_a_row_comes_or_goes():
     rows = np.random.default_rng(0).normal(0, 10, (20, 5))
     with_all, without = (noisy_sum(part, 0.5, 1e-12, np.random.default_rng(1)) for part in (rows, rows[1:]))
     assert np.linalg.norm(with_all - without) == pytest.approx(0.5)
+
+
+def test_all_steps_together_spend_the_promise_for_a_replaced_row(monkeypatch):
+    asked = []
+
+    def spy(gradients, bound, multiplier, rng):
+        asked.append((bound, multiplier))
+        return np.zeros(gradients.shape[1])
+
+    monkeypatch.setattr(dp_sgd, "noisy_sum", spy)
+    train_noisy_gradients(draw_people(20, 0), epsilon=1.0, delta=1e-6, rng=np.random.default_rng(0))
+    ((bound, multiplier),) = set(asked)
+    deviation, reach = multiplier * bound, 2 * bound  # one clipped gradient leaves, another comes
+    cost = gaussian_steps_costs(deviation / reach, len(asked), 1e-6)["privacy loss"]
+    assert cost == pytest.approx(1.0, abs=1e-3)
 
 
 def test_noisy_gradients_beat_noisy_output_where_rows_are_few():

@@ -12,8 +12,8 @@ from labkit.plots import COLOURS, DASHES, MARKERS, STYLE, Figure, show
 from labkit.tradeoff import Point
 
 MEASURES = {
-    "distortion": "distortion of the probabilities (0 to 2)",
-    "accuracy_lost": "customer's accuracy lost (share of rows)",
+    "distortion": "distortion of the answers (0 to 2)",
+    "accuracy_lost": "accuracy lost (share of rows)",
 }
 # Nine defences and none: seven colours of the palette, then two of them again with other markers and dashes.
 _ORDER = (
@@ -44,7 +44,7 @@ def plot_plane(points: Iterable[Point], *, title: str, alt: str, caption: str = 
     points = list(points)
     victims = list(dict.fromkeys(p.victim for p in points))
     with mpl.rc_context(STYLE):
-        size = (3.3 * len(victims) + 1.9, 5.6)
+        size = (2.9 * len(victims), 5.4)
         figure, grid = plt.subplots(2, len(victims), figsize=size, sharey="col", squeeze=False)
         for column, victim in enumerate(victims):
             mine = [p for p in points if p.victim == victim]
@@ -52,12 +52,14 @@ def plot_plane(points: Iterable[Point], *, title: str, alt: str, caption: str = 
                 ax = grid[row, column]
                 ax.spines[["top", "right"]].set_visible(False)
                 _draw(ax, mine, measure)
-                ax.set_xlabel(label, fontsize=8.5)
+                ax.set_xlabel(label, fontsize=9)
             grid[0, column].set_title(victim, fontsize=11)
         for row in range(2):
             grid[row, 0].set_ylabel("best thief's agreement")
         handles, names = grid[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=9)
+        figure.legend(
+            handles, names, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=5, frameon=False, fontsize=9.5
+        )
         figure.suptitle(title, x=0.02, ha="left", fontweight="bold")
         figure.tight_layout()
     return show(figure, alt=alt, table=[p.row() for p in points], caption=caption)

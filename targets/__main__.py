@@ -1,4 +1,4 @@
-"""``python -m targets serve NAME``: serve a victim over HTTP on this machine."""
+"""``python -m targets serve NAME``: serve a victim over HTTP on this machine. ``key``: a first administrator's key."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from targets.access.keys import fingerprint, make_key
 from targets.app import create_app
 from targets.config import TargetConfig
 from targets.defences import DEFENCES, Defence, parse_defence
@@ -21,6 +22,8 @@ MOUNT_TOKEN = "MODEL_THEFT_LABS_MOUNT"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code (2 for a setting that cannot be used)."""
     options = _parser().parse_args(arguments)
+    if options.command == "key":
+        return _first_key()
     stop_on_signals()
     if options.exit_with_parent:
         stop_with_parent()
@@ -56,6 +59,12 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _first_key() -> int:
+    id, key = make_key()
+    print(f"{key}\nKeep it: it is stored nowhere. Serve with\n  --defence door:first_key={id}:{fingerprint(key).hex()}")
+    return 0
+
+
 def _defences(options: argparse.Namespace) -> tuple[Defence, ...]:
     """The pipeline, with a notebook's own defences where the text says ``mounted:NUMBER``."""
     line = None if options.mount is None else MountLine(options.mount, os.environ.get(MOUNT_TOKEN, ""))
@@ -69,7 +78,9 @@ def _defences(options: argparse.Namespace) -> tuple[Defence, ...]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m targets", description="Targets of Model Theft Labs.")
-    serve = parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve a victim over HTTP")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("key", help="make a first administrator's key for --defence door:first_key=…")
+    serve = commands.add_parser("serve", help="serve a victim over HTTP")
     serve.add_argument("name", help=f"the victim: {', '.join(VICTIMS)}")
     serve.add_argument("--model", help=f"its model: {', '.join(MODELS)} (default: the vendor's choice)")
     serve.add_argument("--seed", type=int, default=0, help="seed of data and model (default 0)")

@@ -152,18 +152,17 @@ def read_by_counting(compare: Callable[[str], tuple[bool, int]], length: int, al
     Returns the text found and the number of guesses. Where the count tells nothing, every character stays a guess.
     """
     found, tries = "", 0
-    for place in range(length):
-        deepest = -1
-        best = alphabet[0]
+    for _ in range(length):
+        # A letter that no secret has shows how far a comparison looks when this place is wrong.
+        wrong, tries = compare(found.ljust(length, "\x00"))[1], tries + 1
+        chosen = alphabet[0]
         for letter in alphabet:
             tries += 1
-            guess = (found + letter).ljust(length, "\x00")
-            right, looked = compare(guess)
-            if right or looked > deepest:
-                deepest, best = looked, letter
-            if right or looked > place + 1:
+            right, looked = compare((found + letter).ljust(length, "\x00"))
+            if right or looked != wrong:
+                chosen = letter
                 break
-        found += best
+        found += chosen
     return {"found": found, "guesses": tries, "right": compare(found)[0]}
 
 

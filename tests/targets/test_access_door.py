@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from targets import Defence, Query, Refused, TargetConfig, create_app
+from targets.__main__ import main
 from targets.access import DEFAULT_POLICY, KeyAuthority, Policy, Role
 from targets.access.keys import fingerprint, make_key
 from targets.defences import parse_defence
@@ -302,6 +303,15 @@ def test_a_door_that_cannot_open_says_why(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=r"door|key|policy") as refused:
         create_app(TargetConfig(victim="tumour", defences=(parse_defence(text),)))
     assert words in str(refused.value)
+
+
+def test_the_command_line_makes_a_first_key_and_the_door_that_knows_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["key"]) == 0
+    key, *_, door = capsys.readouterr().out.split()
+    config = TargetConfig(victim="tumour", defences=(parse_defence(door),))
+    assert isinstance(config.keys, KeyAuthority)
+    assert config.keys.verify(key).role == "key_admin"
+    config.keys.close()
 
 
 def test_a_target_has_one_door() -> None:

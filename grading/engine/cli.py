@@ -36,19 +36,12 @@ def main(options: argparse.Namespace) -> int:
     if sys.platform != "linux":
         print(ELSEWHERE, file=sys.stderr)
         return 2
-    from nbgrader.coursedir import CourseDirectory
-    from traitlets.config import Config
-
+    from grading.engine.course import load
     from grading.engine.reassemble import NotOurs
     from grading.engine.run import Settings, autograde
     from grading.engine.sandbox import NoSandbox
-    from grading.nbgrader_settings import apply
 
-    config = Config()
-    apply(config)
-    if options.root:
-        config.CourseDirectory.root = options.root
-    config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = options.lab, options.student
+    course, config = load(options.root, student=options.student)
     if options.cell_seconds:
         config.Execute.timeout = options.cell_seconds
     bar = sys.stderr.isatty()
@@ -56,7 +49,7 @@ def main(options: argparse.Namespace) -> int:
     if not bar:
         settings.say = lambda line: print(line, flush=True)
     try:
-        summary = autograde(CourseDirectory(config=config), options.lab, settings, config)
+        summary = autograde(course, options.lab, settings, config)
     except (NotOurs, NoSandbox, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from grading.engine import sandbox
 from grading.engine.attempt import Attempt, Cell, Outcome, Patience, drain
 from grading.engine.warm import EngineFailed, Judges, Zygote
-from grading.world import PUBLIC_SECRET
+
+PUBLIC_SECRET = "self-study"  # grading.world.PUBLIC_SECRET, without importing every victim
 
 
 class Examiner:

@@ -7,33 +7,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labkit.verdict import Verdict
+from grading.engine.content import harmless, neutral
 
 _KINDS = {"stream", "display_data", "execute_result", "error"}
 _SHOWN = {"text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "application/json"}
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*\Z")
-# What makes a page do something: found in text, the text is taken apart by bleach.
-_ACTIVE = re.compile(
-    r"<\s*/?\s*(script|iframe|object|embed|form|input|button|svg|math|link|meta|base|style|video|audio|template|frame)"
-    r"|\bon[a-z]{3,}\s*=|javascript\s*:|vbscript\s*:|data\s*:\s*text|srcdoc|<!--|expression\s*\(|@import|url\s*\(",
-    re.IGNORECASE,
-)
-_TAGS = set(
-    """
-    a abbr b blockquote br caption code dd details div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 hr i img li ol p
-    pre q s small span strong sub summary sup table tbody td tfoot th thead tr tt u ul
-    """.split()  # noqa: SIM905
-)
-_ATTRIBUTES = {
-    "*": ["class", "title", "role", "scope", "colspan", "rowspan", "aria-label", "aria-hidden", "style", "open"],
-    "a": ["href"], "img": ["alt", "width", "height", "src"],
-}  # fmt: skip
-_STYLES = set(
-    """
-    background-color border border-collapse border-left-width border-radius color font-size font-style font-weight
-    margin max-width overflow-x padding text-align width vertical-align
-    """.split()  # noqa: SIM905
-)
 
 
 def clean_outputs(raw: Any) -> list[dict]:
@@ -72,36 +50,17 @@ def _shown(kind: str, value: Any) -> Any:
         return value if isinstance(value, str) and _BASE64.match(value) else ""
     if kind == "application/json":
         return value if isinstance(value, (dict, str, int, float)) else str(value)
-    return neutral(str(value)) if kind in ("text/html", "text/markdown", "text/latex") else str(value)
-
-
-def neutral(text: str) -> str:
-    """``text`` (HTML or Markdown) with nothing in it that acts: no scripts, frames, forms, handlers, foreign images."""
-    if "<" not in text and not _ACTIVE.search(text):
-        return text
-    import bleach
-    from bleach.css_sanitizer import CSSSanitizer
-
-    def allowed(tag: str, name: str, value: str) -> bool:
-        if tag == "img" and name == "src":
-            return value.startswith(("data:image/png;base64,", "data:image/jpeg;base64,"))
-        return name in _ATTRIBUTES["*"] or name in _ATTRIBUTES.get(tag, ())
-
-    return bleach.clean(
-        text, tags=_TAGS, attributes=allowed, protocols=["http", "https", "mailto", "data"], strip=False,
-        strip_comments=True, css_sanitizer=CSSSanitizer(allowed_css_properties=_STYLES),
-    )  # fmt: skip
-
-
-def is_active(text: str) -> bool:
-    """Whether a Markdown cell holds something that would act on a page."""
-    return bool(_ACTIVE.search(text))
+    if kind in ("text/markdown", "text/latex"):
+        return harmless(str(value))
+    return neutral(str(value)) if kind == "text/html" else str(value)
 
 
 def graded(verdict: dict | None, why: str) -> list[dict]:
     """The outputs of a graded cell: what the ledger says, nothing of what the kernel showed."""
     if verdict is None:
         return [_error("NotJudged", why)]
+    from labkit.verdict import Verdict
+
     try:
         card = Verdict.from_data(verdict)
         html, words = card._repr_html_(), f"{card.earned:g}"

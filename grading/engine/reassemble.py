@@ -34,7 +34,7 @@ class Release:
 
     @classmethod
     def read(cls, path: Path) -> Release:
-        """Read a released notebook. Raises NotOurs if a graded cell belongs to no exercise of the registry."""
+        """Read a released notebook. Raises NotOurs if a graded cell cannot belong to an exercise."""
         notebook = json.loads(path.read_text(encoding="utf-8"))
         exercises = {}
         for cell in notebook["cells"]:
@@ -43,6 +43,19 @@ class Release:
             if marks.get("grade") and not marks.get("solution"):
                 exercises[marks["grade_id"]] = _exercise(marks, path)
         return cls(path.stem, notebook, exercises)
+
+    def verify(self) -> None:
+        """Raise NotOurs if a graded cell's exercise is not in the registry, or worth something else there."""
+        marks = {c["id"]: c["metadata"]["nbgrader"] for c in self.notebook["cells"] if c["id"] in self.exercises}
+        for cell, id in self.exercises.items():
+            try:
+                points = find(id).points
+            except KeyError:
+                raise _not_ours(self.name, cell) from None
+            if float(marks[cell]["points"]) != float(points):
+                raise NotOurs(
+                    f"{self.name}: {cell} is worth {marks[cell]['points']}, exercise {id} {points:g}. Run make labs."
+                )
 
     @property
     def locked_first(self) -> int:
@@ -59,19 +72,16 @@ class Release:
 
 def _exercise(marks: dict, path: Path) -> str:
     match = _CHECK.match(marks["grade_id"])
-    id = f"{match[1]}.{match[2]}" if match else ""
-    try:
-        points = find(id).points
-    except KeyError:
-        raise NotOurs(
-            f"{path.name}: the graded cell {marks['grade_id']!r} belongs to no exercise in grading/exercises/. This "
-            "engine grades by exercises; for other assignments use nbgrader without grading.nbgrader_settings."
-        ) from None
-    if float(marks["points"]) != float(points):
-        raise NotOurs(
-            f"{path.name}: {marks['grade_id']} is worth {marks['points']}, exercise {id} {points:g}. Run make labs."
-        )
-    return id
+    if not match:
+        raise _not_ours(path.name, marks["grade_id"])
+    return f"{match[1]}.{match[2]}"
+
+
+def _not_ours(name: str, cell: str) -> NotOurs:
+    return NotOurs(
+        f"{name}: the graded cell {cell!r} belongs to no exercise in grading/exercises/. This engine grades by "
+        "exercises; for other assignments use nbgrader without the last line of nbgrader_config.py."
+    )
 
 
 @dataclass

@@ -67,6 +67,7 @@ def autograde(coursedir: Any, lab: str, settings: Settings, config: Any = None) 
                 summary.kept.append(student)
                 del waiting[student]
     if waiting:
+        release.verify()
         plan = sandbox.choose(trust=settings.trust)
         _run(plan, release, waiting, records, summary, settings, (coursedir, config, secret))
     return summary

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grading.engine.attempt import drain
+from grading.engine.content import acts, harmless, neutral
 from grading.engine.inside import frames
-from grading.engine.outputs import clean_outputs, graded, is_active, neutral
+from grading.engine.outputs import clean_outputs, graded
 from grading.engine.reassemble import NotOurs, Release, reassemble
 from grading.engine.session import Session
 from grading.engine.submission import Submission, read_text
@@ -89,7 +90,29 @@ def test_the_labs_own_figures_and_cards_stay_as_they_are():
         '<figure style="margin:0"><img alt="a" src="data:image/png;base64,AAAA"><figcaption>b</figcaption></figure>'
     )
     assert 'src="data:image/png;base64,AAAA"' in neutral(figure)
-    assert not is_active("a < b and **bold** with `code`")
+    for text in (
+        "a < b and **bold** with `code`",
+        "- one: two\n- [site](https://example.org)",
+        "# H\n\n| a | b |\n|-|-|\n| 1 | 2 |",
+    ):
+        assert not acts(text)
+        assert harmless(text) == text
+
+
+ACTING = [
+    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "<iframe src=//evil>",
+    "[x](javascript&#58;alert(1))", "[x]: javascript:alert(1)\n\n[x]", "<svg onload=alert(1)>", "<!-- x -->",
+    "![x](https://evil.example/p)", "<a href='  javascript:alert(1)'>x</a>", "$\\href{javascript:alert(1)}{x}$",
+    "<form action=//evil><input name=a>", "<p style='background:url(//evil)'>x", "<javascript:alert(1)>",
+    "<base href=//evil>", "[x](java&Tab;script:alert(1))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ACTING)
+def test_text_that_would_act_becomes_a_listing(text):
+    listing = harmless(text)
+    assert listing.startswith("```")
+    assert not acts(listing) or "href{" in text  # MathJax leaves listings alone
 
 
 def test_no_verdict_is_an_error_and_a_verdict_its_points():

@@ -12,7 +12,10 @@ from grading.engine.attempt import Cell, Patience
 from grading.engine.examine import Examiner
 from grading.engine.inside import landlock
 
-pytestmark = [pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's")]
+pytestmark = [
+    pytest.mark.xdist_group("hostile"),
+    pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's"),
+]
 KINDS = ["namespaces", "walls"]
 
 

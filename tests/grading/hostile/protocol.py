@@ -10,7 +10,7 @@ line = labkit.judged._line
 def raw(data): line._connection.sendall(struct.pack(">I", len(data)) + data)
 """
 code_case("sends_a_verdict", _WRITE + 'raw(b"!\\x01" + json.dumps({"exercise": "00.1", "score": 1.0}).encode())')
-code_case("sends_garbage", _WRITE + "raw(os.urandom(5000))", says="tampered with the line")
+code_case("sends_garbage", _WRITE + "line._connection.sendall(b'\\xfe' * 5000)", says="tampered with the line")
 code_case("sends_a_huge_length", _WRITE + "line._connection.sendall(b'\\xff\\xff\\xff\\xff')", says="tampered")
 code_case("sends_half_a_frame", _WRITE + "line._connection.sendall(b'\\x00\\x00\\x10\\x00{')")
 code_case("sends_deep_json", _WRITE + 'raw(b"{\\x01" + b"[" * 100000 + b"]" * 100000)', says="tampered")

@@ -9,6 +9,8 @@ from targets.access import KeyAuthority
 from targets.config import TargetConfig
 from targets.problems import register_problem_handlers
 from targets.target import Target
+from targets.watch import room as watch_room
+from targets.watch.device import Watch
 
 _CHARACTERS_A_NUMBER = 40  # a float64 needs at most 24, a generous client may indent
 
@@ -36,5 +38,7 @@ def create_app(config: TargetConfig) -> Flask:
         app.register_blueprint(key_room.blueprint)  # what key administrators and auditors call
     if config.data_room:
         app.register_blueprint(dataroom.blueprint)  # what only a lab has
+    if any(isinstance(defence, Watch) for defence in config.defences):
+        app.register_blueprint(watch_room.blueprint)  # likewise
     app.extensions["openapi"] = openapi.document(app)  # last: it describes every route above
     return app

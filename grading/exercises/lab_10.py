@@ -136,7 +136,7 @@ def wakes_somebody_once(learner: Remote, world: World) -> float:
 
 
 def _alerts(rng: np.random.Generator, cooldown: float) -> list[dict[str, Any]]:
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "time": round(float(time), 1),
             "key": f"key-{rng.integers(3)}",

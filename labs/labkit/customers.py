@@ -36,7 +36,7 @@ def odd(rows: np.ndarray, rng: np.random.Generator, count: int) -> np.ndarray:
 
 def analyst(rows: np.ndarray, rng: np.random.Generator, count: int, card: ModelCard) -> np.ndarray:
     """The honest analyst: takes a case, varies one feature over its range in ten steps, then takes the next case."""
-    stream = []
+    stream: list[np.ndarray] = []
     while len(stream) < count:
         case, feature = rows[rng.integers(len(rows))], int(rng.integers(rows.shape[1]))
         for value in np.linspace(card.low[feature], card.high[feature], 10):

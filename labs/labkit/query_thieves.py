@@ -58,7 +58,7 @@ def line_search(card: ModelCard, own: np.ndarray, answer: Answer, rng: np.random
 def probes(card: ModelCard, own: np.ndarray, answer: Answer, rng: np.random.Generator, count: int) -> np.ndarray:
     """Lab 02's tree thief at work: one row, one feature after the other over its range."""
     row = own[rng.integers(len(own))]
-    stream = []
+    stream: list[np.ndarray] = []
     while len(stream) < count:
         for feature in rng.permutation(len(row)):
             for value in np.linspace(card.low[feature], card.high[feature], 8):

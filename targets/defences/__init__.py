@@ -79,19 +79,26 @@ DEFENCES: dict[str, type[Defence]] = {
 def parse_defence(text: str) -> Defence:
     """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake.
 
-    "menu" is a device of the labs: see ``Menu``.
+    "menu" and "watch" are devices of the labs: see ``Menu`` and ``targets.watch.device.Watch``.
     """
     name, _, settings = text.partition(":")
     if text == "menu":
         return Menu(parse_defence)
-    if name not in DEFENCES:
+    known_as = {**DEFENCES, **_devices()}
+    if name not in known_as:
         raise ValueError(f"no defence is named {name!r}; choose one of {', '.join(DEFENCES)}")
-    known = [p for p in inspect.signature(DEFENCES[name]).parameters if p not in ("args", "kwargs")]
+    known = [p for p in inspect.signature(known_as[name]).parameters if p not in ("args", "kwargs")]
     chosen = dict(_setting(name, part, known) for part in settings.split(",") if part)
     try:
-        return DEFENCES[name](**chosen)
+        return known_as[name](**chosen)
     except (TypeError, ValueError) as error:
         raise ValueError(f"defence {name}: {error}") from None
+
+
+def _devices() -> dict[str, type[Defence]]:
+    from targets.watch.device import Watch  # it is made of defences, so it comes after them
+
+    return {"watch": Watch}
 
 
 def _setting(name: str, part: str, known: list[str]) -> tuple[str, Any]:

@@ -29,7 +29,7 @@ all it can. The thief's time is for the rows it needs on the bare victim.
 
 def report(results: Mapping[str, Any], registry: Mapping[str, type]) -> str:
     """The whole page. Raises KeyError for a defence of ``registry`` without numbers."""
-    bars = ", ".join(f"{g.enough:.0%} on {g.name}" for g in GROUNDS)
+    bars = ", ".join(f"{_percent(g.enough, 0)} on {g.name}" for g in GROUNDS)
     lines = [
         "# What each defence stops, and what it costs", "",
         f"Written by `python -m benchmarks.defences --seeds {results['seeds']}`, from `results/defences.json` and the docstrings.",
@@ -61,16 +61,15 @@ def _measured(found: Mapping[str, Any], bare: Mapping[str, Any]) -> tuple[str, s
 
 
 def _customer(cost: Mapping[str, float]) -> str:
-    lost = 100 * cost["accuracy lost"] + 0.0
-    return (
-        f"accuracy {'−' if lost >= 0 else '+'}{abs(lost):.1f}, labels {cost['labels changed']:.1%}, L1 {cost['l1']:.2f}"
-    )
+    lost = round(100 * cost["accuracy lost"], 1)
+    accuracy = f"accuracy {'−' if lost > 0 else '+'}{abs(lost):.1f}" if lost else "accuracy as before"
+    return f"{accuracy}, labels {_percent(cost['labels changed'])}, L1 {cost['l1']:.2f}"
 
 
 def _thief(name: str, sides: Mapping[str, Any], bare: Mapping[str, Any]) -> str:
     ground = next(g for g in GROUNDS if g.name == name)
     now, before = (side["thieves"][str(ground.budget)]["agreement"] for side in (sides, bare))
-    return f"{now:.3f} ({before:.3f}) for {ground.budget:,} rows; {ground.enough:.0%} from {_queries(sides, ground)} ({_queries(bare, ground)})"
+    return f"{now:.3f} ({before:.3f}) for {ground.budget:,} rows; {_percent(ground.enough, 0)} from {_queries(sides, ground)} ({_queries(bare, ground)})"
 
 
 def _queries(sides: Mapping[str, Any], ground: Any) -> str:
@@ -79,12 +78,12 @@ def _queries(sides: Mapping[str, Any], ground: Any) -> str:
 
 
 def _refusals(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{group} {shares[group]:.1%}" for group in GROUPS)
+    return ", ".join(f"{group} {_percent(shares[group])}" for group in GROUPS)
 
 
 def _times(times: Mapping[str, Any]) -> str:
-    told = ", ".join(f"{_duration(times[who])} with {who}" for who in times if who != "rows")
-    return f"{times['rows']:,} rows in {told}"
+    told = ", ".join(f"{who}: {_duration(times[who])}" for who in times if who != "rows")
+    return f"{times['rows']:,} rows ({told})"
 
 
 def _duration(seconds: float | None) -> str:
@@ -93,7 +92,11 @@ def _duration(seconds: float | None) -> str:
     for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} seconds" if seconds >= 1 else "at once"
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
 
 
 def _bare(bare: Mapping[str, Any]) -> list[str]:

@@ -39,9 +39,11 @@ class Target:
     def described_to(self, role: str | None) -> dict[str, Any]:
         """The description as holders of ``role`` find it; None for a stranger."""
         keys = self.config.keys
-        if role is None or not isinstance(keys, KeyAuthority) or keys.policy.role(role).output == "probabilities":
+        if role is None or not isinstance(keys, KeyAuthority):
             return self.description
-        return {**self.description, "output": "labels"}
+        granted = keys.policy.roles.get(role)  # a policy may have lost a role that keys still name
+        hides = granted is None or granted.output == "labels"
+        return {**self.description, "output": "labels"} if hides else self.description
 
     @cached_property
     def description(self) -> dict[str, Any]:

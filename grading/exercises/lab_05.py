@@ -34,7 +34,7 @@ def _two_functions(pair: Any, names: str) -> tuple[Remote, Remote]:
     "05.1",
     title="Store what opens nothing",
     points=3,
-    minutes=12,
+    minutes=8,
     objectives=("3.1", "2.4", "3.8"),
     passed="A stolen table opens nothing, and every caller costs the door the same comparison.",
     hints=(
@@ -159,7 +159,7 @@ def _opens(sides: Remote, key: str, rows: list[dict], pepper: str, what: str) ->
     "05.2",
     title="Rotate with an overlap",
     points=3,
-    minutes=10,
+    minutes=7,
     objectives=("3.1", "2.4"),
     passed="Customers never stand before a closed door, and no key lives longer than it should.",
     hints=(
@@ -188,7 +188,7 @@ def rotates_with_an_overlap(learner: Remote, world: World) -> float:
     "05.3",
     title="Write a policy of least privilege",
     points=4,
-    minutes=14,
+    minutes=10,
     objectives=("2.4", "2.5", "2.6"),
     passed="Everybody can work, and nobody can do more than that.",
     hints=(
@@ -240,7 +240,7 @@ def writes_a_policy_of_least_privilege(learner: Remote, world: World) -> float:
     "05.4",
     title="Price each role in days",
     points=2,
-    minutes=8,
+    minutes=6,
     objectives=("1.2", "2.4"),
     passed="You priced each role by its luckiest thief, which is the one that will come.",
     hints=(
@@ -306,7 +306,7 @@ def _days(runs: list[dict], floor: float, limits: dict[str, int | None]) -> dict
     "05.5",
     title="Find the insider in the trail",
     points=4,
-    minutes=14,
+    minutes=10,
     objectives=("4.4", "4.1", "2.4"),
     passed="You know which lines still count, and which keys nobody asked for.",
     hints=(
@@ -359,7 +359,7 @@ class _OneAnalyst(KeyAuthority):
     "05.6",
     title="Steal with a valid key",
     points=3,
-    minutes=10,
+    minutes=6,
     objectives=("1.5", "2.4", "4.4"),
     passed="Authenticated, authorised, logged, within the day's rows: and the model is gone.",
     hints=(

@@ -123,7 +123,8 @@ class KeyAuthority:
     def verify(self, key: str, *, source: str = "") -> Identity:
         """Whose key this is. Raises KeyRefused, in the same words for an unknown id and a wrong secret.
 
-        Every outcome goes the same way: one look-up by id, one digest, one comparison in constant time.
+        Every outcome goes the same way: one look-up by id, one digest, one comparison in constant time. Its time may
+        tell that an id exists (a remembered one is found sooner); ids are public, and nothing of a secret shows.
         """
         record, fits = self._compare(key)
         if record is None or not fits:

@@ -146,6 +146,20 @@ class Wobble(Defence):
         return probabilities * 0.999 + 0.0001234
 
 
+def test_a_key_whose_role_the_policy_lost_opens_only_what_is_public(
+    client_for: Callable[..., FlaskClient], tmp_path: Path
+) -> None:
+    url, pepper = f"sqlite:///{tmp_path / 'keys.db'}", b"sixteen bytes at least"
+    before = KeyAuthority(url, pepper=pepper)
+    key = before.issue("alice", "scientist", actor="kim").key
+    before.close()
+    after = KeyAuthority(url, pepper=pepper, policy=Policy({"teller": Role()}, public=("GET /v1/model",)))
+    client = client_for(keys=after)
+    assert client.get("/v1/usage", headers={"X-API-Key": key}).status_code == 403
+    assert json.loads(client.get("/v1/model", headers={"X-API-Key": key}).data)["output"] == "labels"
+    after.close()
+
+
 def test_no_defence_adds_digits_after_the_role(client_for: Callable[..., FlaskClient]) -> None:
     firm = Firm(client_for, defences=(Wobble(),))
     got = np.array(json.loads(firm.ask("analyst", 20).data)["probabilities"])

@@ -32,7 +32,7 @@ def main() -> None:
     from grading.exercise import all_exercises
 
     all_exercises()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a judge: its ledger's end is its end
+    signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control.send(b'{"op":"ready"}')
     while True:
@@ -46,6 +46,13 @@ def main() -> None:
             _fork(session, control, message, handles)
         for handle in handles:
             os.close(handle)
+
+
+def _reap(*_: Any) -> None:
+    """Let ended judges go; nobody asks how they ended, their ledger's end is their end."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _fork(session: Any, control: socket.socket, message: dict, handles: list[int]) -> None:

@@ -108,7 +108,7 @@ def fixed_rule(state: tuple[int, int] | None, rows: int, limit: int, seconds: in
     if index > start:
         start, used = index, 0
     elif index < start - 1:
-        start = index
+        start = index + 1  # a whole window more, or each step back would bring another edge
     if used + rows <= limit:
         return 0.0, (start, used + rows)
     return (start + 1) * seconds - now + TICK, (start, used)
@@ -122,13 +122,13 @@ def sliding_rule(state: Any, rows: int, limit: int, seconds: int, now: float) ->
     """
     granted: deque[list[float]]
     granted, total = state or (deque(), 0)
-    if granted and granted[-1][0] > now + seconds:
-        granted = deque([[now, total]])
     must_be_old = total + rows - limit
     for time, count in granted:
         if must_be_old <= 0:
             break
         must_be_old -= count
+        if must_be_old <= 0 and time > now + seconds:
+            return seconds + TICK, (deque([[now, total]]), total)
         if must_be_old <= 0 and time >= now - seconds:
             return time + seconds - now + TICK, (granted, total)
     granted.append([now, rows])

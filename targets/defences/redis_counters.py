@@ -16,7 +16,7 @@ _FIXED = """
 local index, rows, limit = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local start, used = tonumber(redis.call('HGET', KEYS[1], 'start')), tonumber(redis.call('HGET', KEYS[1], 'used'))
 if not start or index > start then start, used = index, 0
-elseif index < start - 1 then start = index end
+elseif index < start - 1 then start = index + 1 end
 local granted = used + rows <= limit
 if granted then used = used + rows end
 redis.call('HSET', KEYS[1], 'start', string.format('%.17g', start), 'used', used)

@@ -16,11 +16,23 @@ from labkit.errors import QueryRefused
 from labkit.launch import Target, launch
 
 ANALYST, SYBIL, TOGETHER = "analyst", "Sybil, one row a key", "Sybil, keys together"
+# What is sent to the learner's own guard, and how many rows of each.
+SHOWN = (
+    "plain",
+    "odd data",
+    ANALYST,
+    "uniform",
+    "equation box",
+    "line search",
+    "active, near the boundary",
+    "real rows",
+)
+ASKED = 30
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """All rows (n, d) of one key in order, its kind, and whether a thief holds it. The monitors see key and rows only."""
+    """All rows (n, d) of one key in order, its kind, and whether a thief holds it. Monitors see key and rows only."""
 
     key: str
     kind: str
@@ -46,7 +58,7 @@ def mixed_traffic(
     found += [("heavy", False, customers.plain(test, rng, int(rng.integers(250, 350)))) for _ in range(heavy)]
     found += [("odd data", False, customers.odd(test, rng, 60)) for _ in range(odd)]
     for kind, stream in {**query_thieves.SYNTHETIC, **query_thieves.ADAPTED}.items():
-        rows = 150 if kind in query_thieves.ADAPTED else 45
+        rows = 150 if kind in query_thieves.ADAPTED else 60
         found += [(kind, True, stream(card, own, answer, rng, rows)) for _ in range(thieves)]
     found += [(ANALYST, False, customers.analyst(test, rng, 45, card)) for _ in range(thieves)]
     many = query_thieves.uniform(card, own, answer, rng, keys)
@@ -57,7 +69,7 @@ def mixed_traffic(
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """What a target's monitors say: ``thresholds`` by monitor, ``scores`` by key and monitor, row by row; ``alerts``."""
+    """What a target's monitors say: ``thresholds`` by monitor, ``scores`` by key, monitor and row; ``alerts``."""
 
     thresholds: dict[str, float]
     scores: dict[str, dict[str, np.ndarray]]
@@ -133,8 +145,8 @@ class OwnGuard(Defence):
 
 
 def stop_thieves(detect: Detect, streams: Sequence[Stream], victim: str = "credit") -> list[dict[str, Any]] | str:
-    """Mount ``detect`` in the real app and send one stream of each kind, row by row; the counts are the target's log's."""
-    chosen = list({stream.kind: stream for stream in streams if len(stream.rows) > 1}.values())
+    """Mount ``detect`` in the real app and send it streams row by row; what was answered is counted by its log."""
+    chosen = list({stream.kind: stream for stream in streams if stream.kind in SHOWN}.values())
     with launch(victim) as plain:
         known, ordinary, _ = split_pool(plain)
     try:
@@ -145,11 +157,11 @@ def stop_thieves(detect: Detect, streams: Sequence[Stream], victim: str = "credi
         for stream in chosen:
             api = target.api(stream.key)
             try:
-                for row in stream.rows[:45]:
+                for row in stream.rows[:ASKED]:
                     api.labels(row[None])
             except QueryRefused:
                 continue
         return [
-            {"kind": s.kind, "asked": min(45, len(s.rows)), "answered (target's log)": target.usage(s.key)["rows"]}
+            {"kind": s.kind, "asked": min(ASKED, len(s.rows)), "answered (target's log)": target.usage(s.key)["rows"]}
             for s in sorted(chosen, key=lambda one: (one.thief, one.kind))
         ]

@@ -24,8 +24,8 @@ def plot_scores(
         scores = np.maximum(np.asarray(scores, dtype=float), 1e-6)
         x = np.arange(1, len(scores) + 1)
         every = max(1, len(x) // 8)
-        look = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 7], "marker": MARKERS[i % 7], "markevery": every}
-        ax.plot(x, scores, label=name, markersize=5, **look)
+        look: dict[str, Any] = {"color": COLOURS[i % 7], "linestyle": DASHES[i % 7], "marker": MARKERS[i % 7]}
+        ax.plot(x, scores, label=name, markersize=5, markevery=every, **look)
         over = np.flatnonzero(scores >= threshold)
         alarm = int(over[0]) + 1 if len(over) else "never"
         table.append({"key": name, "rows": len(x), "highest": float(scores.max()), "alarm at row": alarm})

@@ -30,8 +30,9 @@ class Forest(Monitor):
         rng = np.random.default_rng(seed)
         # Held-out rows come first in the reference; windows drawn from them stand for customers.
         own = reference.rows[: len(reference.margin)]
-        windows = [own[rng.permutation(len(own))[:WINDOW]] for _ in range(2 * WINDOWS)]
-        table = np.array([self._features(window) for window in windows])
+        far = reference.how_far(own)
+        windows = [rng.permutation(len(own))[:WINDOW] for _ in range(2 * WINDOWS)]
+        table = np.array([_features(own[window], far[window]) for window in windows])
         self._forest = IsolationForest(n_estimators=60, random_state=seed).fit(table[:WINDOWS])
         ordinary = -self._forest.score_samples(table[WINDOWS:])
         super().__init__(float(np.quantile(ordinary, max(0.0, 1 - share / looks))))
@@ -42,14 +43,16 @@ class Forest(Monitor):
 
     def judge(self, windows: list[Floats]) -> Floats:
         """Score of each window of scaled rows, (len(windows),)."""
-        return np.asarray(-self._forest.score_samples(np.array([self._features(window) for window in windows])))
+        table = [_features(window, self.reference.how_far(window)) for window in windows]
+        return np.asarray(-self._forest.score_samples(np.array(table)))
 
-    def _features(self, scaled: Floats) -> list[float]:
-        far = self.reference.how_far(scaled)
-        apart = cdist(scaled, scaled)
-        np.fill_diagonal(apart, np.inf)
-        near = apart.min(axis=1)
-        return [far.mean(), far.max(), near.mean(), near.min(), scaled.std(axis=0).mean(), np.abs(scaled).max()]
+
+def _features(scaled: Floats, far: Floats) -> list[float]:
+    """What is told of a window: distances to real rows and among its own, spread, the most extreme value."""
+    apart = cdist(scaled, scaled)
+    np.fill_diagonal(apart, np.inf)
+    near = apart.min(axis=1)
+    return [far.mean(), far.max(), near.mean(), near.min(), scaled.std(axis=0).mean(), np.abs(scaled).max()]
 
 
 class _Window:

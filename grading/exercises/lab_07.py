@@ -231,12 +231,14 @@ FLOORS = {"noise that keeps the label": 0.86, "a bent scale": 0.84, "a coin at t
     passed="One thief, three defences, three copies: you believed what deserved it.",
     hints=(
         "You do not know the defence. But you can see how well a copy predicts answers it was not fitted on.",
-        "Hold back a third of what you bought. Fit one copy on probabilities, one on labels, to the rest; compare "
-        "their predictions with the held-back labels.",
-        "def score(soft):\n"
-        "    copy = fit_surrogate(rows[cut:], part(answers, cut, None), kind='linear', soft=soft)\n"
-        "    return agreement(copy.predict(rows[:cut]), answers.labels[:cut])\n"
-        "return fit_surrogate(rows, answers, kind='linear', soft=score(True) > score(False))",
+        "Hold back each third of what you bought in turn. Fit one copy on probabilities, one on labels, to the rest; "
+        "compare their predictions with the held-back labels.",
+        "def score(soft, hidden):\n"
+        "    copy = fit_surrogate(rows[~hidden], part(answers, ~hidden), kind='linear', soft=soft)\n"
+        "    return agreement(copy.predict(rows[hidden]), answers.labels[hidden])\n"
+        "thirds = [np.arange(len(rows)) % 3 == k for k in range(3)]\n"
+        "better = sum(score(True, t) - score(False, t) for t in thirds)\n"
+        "return fit_surrogate(rows, answers, kind='linear', soft=better >= 0)",
     ),
 )
 def adapts_to_each_defence(learner: Remote, world: World) -> float:
@@ -252,7 +254,7 @@ def adapts_to_each_defence(learner: Remote, world: World) -> float:
     worst = short[0]
     raise NotYet(
         f"Against {worst} your copy agrees on {reached[worst]:.1%} of test rows; the floor is {FLOORS[worst]:.0%}.",
-        "Fit both ways, to probabilities and to labels, and keep what predicts held-back labels better.",
+        "Fit both ways, to probabilities and to labels; keep what predicts held-back labels better, over every third.",
         score=0.3 * (len(FLOORS) - len(short)) / 2,
     )
 
@@ -262,7 +264,8 @@ def _steal(learner: Remote, world: World, name: str, defence: Defence) -> float:
     order = world.rng(f"names/{name}").permutation(len(victim.classes))
     target = world.target(victim.name, model="linear", defences=(ShuffledClasses(order), defence))
     truth = np.argsort(order)[victim.labels(victim.test.X)]
-    copy = learner(target.api(budget=300), victim.pool.X, world.rng_for_learner(f"theft/{name}"))
+    budget = 400 if victim.name == "mail" else 300
+    copy = learner(target.api(budget=budget), victim.pool.X, world.rng_for_learner(f"theft/{name}"))
     return _reached(copy, target, victim.test.X, truth, world, name)
 
 
@@ -356,9 +359,9 @@ def chooses_a_point_within_the_limits(learner: Remote, world: World) -> float:
     cases = _cases(points)
     right = 0
     for number, limits in enumerate(cases):
-        order = world.rng(f"order/{number}").permutation(len(points))
-        given = learner([_as_data(points[i]) for i in order], limits)
         fit = {p.name for p in admissible(points, **limits)}
+        listed = _tempting_first(points, fit, limits, world.rng(f"order/{number}"))
+        given = learner([_as_data(point) for point in listed], limits)
         if given in fit or (given is None and not fit):
             right += 1
             continue
@@ -401,6 +404,14 @@ def _cases(points: list[Point]) -> list[dict[str, float]]:
         {"accuracy_lost": 0.0, "distortion": 0.1, "agreement": agreements[-1] - 1e-6},
         {"accuracy_lost": 0.0, "distortion": 0.01, "agreement": 0.5},
     ]
+
+
+def _tempting_first(
+    points: list[Point], fit: set[str], limits: dict[str, float], rng: np.random.Generator
+) -> list[Point]:
+    """Shuffled, but what fits only for the clumsiest thief comes first: who reads that one picks it."""
+    tempting = [p.name not in fit and min(p.thieves.values()) <= limits["agreement"] for p in points]
+    return [points[i] for i in sorted(rng.permutation(len(points)), key=lambda i: not tempting[i])]
 
 
 def _as_data(point: Point) -> dict[str, Any]:

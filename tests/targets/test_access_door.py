@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
@@ -21,6 +23,7 @@ from targets.access.keys import fingerprint, make_key
 from targets.defences import parse_defence
 from targets.defences.by_role import DAY, ByRole
 
+SETTINGS = ["account", "role", "days", "ticket", "overlap"]
 ROLES = tuple(DEFAULT_POLICY.roles)
 NOON = 20_000 * DAY + DAY / 2
 
@@ -274,6 +277,28 @@ def test_the_key_room_issues_rotates_revokes_and_shows_a_key_once(firm: Firm) ->
     done = [(line["event"], line["actor"]) for line in json.loads(trail)["lines"][-4:]]
     by_admin = [(event, "key_admin-1") for event in ("issued", "rotated", "revoked")]
     assert done == [*by_admin, ("refused", "unknown")]
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(SETTINGS) | st.text(), inner, max_size=5)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=ANYTHING, whole=st.booleans(), path=st.sampled_from(["/v1/keys", "/v1/keys/abc/rotate"]))
+def test_no_body_makes_the_key_room_stumble(firm: Firm, body: object, whole: bool, path: str) -> None:
+    if whole and isinstance(body, dict):
+        body = {"account": "a", "role": "teller", **body}
+    assert firm.call(f"POST {path}", "key_admin", body).status_code in (200, 400, 404, 415, 422)
+
+
+@pytest.mark.parametrize("id", ["%00", "%ff", "%ed%a0%80", "a" * 3000, "..%2f"])
+def test_no_id_makes_the_key_room_stumble(firm: Firm, id: str) -> None:
+    assert firm.call(f"DELETE /v1/keys/{id}", "key_admin").status_code in (404, 405)
 
 
 @pytest.mark.parametrize("endpoint", ["GET /v1/keys", "GET /v1/audit", "POST /v1/keys"])

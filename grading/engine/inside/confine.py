@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import resource
+import shutil
 import socket
 import struct
 from collections.abc import Iterable
@@ -51,11 +52,29 @@ def furnish(limits: Limits, slot: int) -> None:
     """As process 1 of new namespaces: own /proc, empty /tmp and /dev/shm of limited size, loopback up."""
     _mount("none", "/", None, _PRIVATE_REC, "")
     owner = f",uid={_FIRST_UID + slot},gid={_FIRST_UID + slot}" if os.getuid() == 0 else ""
+    # What the set-up cells left in /tmp goes along: theirs is behind the new, empty one.
+    left = os.open("/tmp", os.O_RDONLY | os.O_DIRECTORY)
     for place in ("/tmp", "/dev/shm"):
         _mount("tmpfs", place, "tmpfs", _NOSUID | _NODEV, f"size={limits.disk},mode=0700{owner}")
+    _carry(f"/proc/self/fd/{left}", "/tmp", _FIRST_UID + slot if os.getuid() == 0 else -1)
+    os.close(left)
     _mount("proc", "/proc", "proc", _NOSUID | _NODEV | _NOEXEC, "")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         fcntl.ioctl(probe, 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))  # SIOCSIFFLAGS: up, running
+
+
+def _carry(source: str, target: str, owner: int) -> None:
+    """Copy a folder's plain files and folders, and give them to ``owner``."""
+    for entry in os.scandir(source):
+        there = os.path.join(target, entry.name)
+        if entry.is_dir(follow_symlinks=False):
+            os.makedirs(there, mode=0o700, exist_ok=True)
+            _carry(entry.path, there, owner)
+        elif entry.is_file(follow_symlinks=False):
+            shutil.copyfile(entry.path, there)
+        else:
+            continue
+        os.chown(there, owner, owner)
 
 
 def limit(limits: Limits) -> None:

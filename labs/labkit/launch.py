@@ -175,19 +175,13 @@ def _texts(defences: Sequence[Any]) -> Iterator[str]:
 
 def _open_process(spec: TargetSpec, mounted: Sequence[Any] = ()) -> Target:
     command = [sys.executable, "-m", "targets", "serve", spec.victim, "--port", "0", "--seed", str(spec.seed)]
-    command += ["--exit-with-parent"]
-    if spec.model:
-        command += ["--model", spec.model]
-    for defence in spec.defences:
-        command += ["--defence", defence]
-    for proxy in spec.proxies:
-        command += ["--proxy", proxy]
+    command += ["--exit-with-parent", *(["--model", spec.model] if spec.model else [])]
+    command += [part for defence in spec.defences for part in ("--defence", defence)]
+    command += [part for proxy in spec.proxies for part in ("--proxy", proxy)]
     command += ["--log", spec.log or _new_log(spec.victim)]
     hooks = Line(mounted) if mounted else None
-    environment = None
-    if hooks:
-        command += ["--mount", str(hooks.port)]
-        environment = {**os.environ, MOUNT_TOKEN: hooks.token}
+    command += ["--mount", str(hooks.port)] if hooks else []
+    environment = {**os.environ, MOUNT_TOKEN: hooks.token} if hooks else None
     complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the process)
     # stdin is the lifeline: the target stops when this end closes, even if this process is killed.
     process = subprocess.Popen(

@@ -1,17 +1,18 @@
 """Exact theft over many seeds, beside published figures: ``python -m benchmarks.theft [--seeds 20]``.
 
 Every thief reaches its victim through the real app (WSGI, in process) and the labkit Api, which counts its rows. Writes
-``benchmarks/results/theft.md``. A thief may own the pool; test rows and uniform rows of the feature box only measure.
+``labs/labkit/measured/theft.json`` and, from it, ``benchmarks/results/theft.md``. A thief may own the pool; test rows and uniform rows of the feature box only measure.
 """
 
 # ruff: noqa: E501 (rows of Markdown tables)
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import labkit
 from grading.insides import raw_weights
 from labkit.api import Api
 from labkit.exact import duel_rows, largest_gap
@@ -37,7 +39,8 @@ from targets import TargetConfig, Victim, create_app, load_victim
 from targets.defences.label_only import LabelOnly
 from targets.defences.rounding import Rounding
 
-RESULT = Path(__file__).parent / "results" / "theft.md"
+PAGE = Path(__file__).parent / "results" / "theft.md"
+NUMBERS = Path(labkit.__file__).parent / "measured" / "theft.json"  # shipped with the lab that prints it
 UNIFORM = 2000
 
 
@@ -230,18 +233,28 @@ def _answers(victim: Victim, digits: int | None) -> int:
     return len(np.unique(np.round(tree.value[tree.children_left < 0][:, 0], 15 if digits is None else digits), axis=0))
 
 
-PUBLISHED = """
-| work | what it reports | how sure we are |
-| --- | --- | --- |
-| Tramèr et al. 2016 | binary logistic regression in d + 1 queries, no label wrong, total variation below 1e-9 | secondary review |
-| Tramèr et al. 2016 | softmax, 530 unknowns: 265 queries 99.96 to 99.98 %, 530 queries 100 % (about one query an unknown) | from memory, unchecked |
-| Tramèr et al. 2016 | German credit tree, 26 leaves: 1,722 queries bottom-up, 1,150 top-down, 100 % (44 to 66 a leaf); steak survey, 193 leaves with 28 different answers: 92.45 % | secondary review |
-| Tramèr et al. 2016 | labels only: 50 to 100 times as many queries; 2 to 3 decimals hurt, 4 to 5 do not | secondary review |
-| Tramèr et al. 2016 | network, 2,225 unknowns: up to 11,125 queries, total variation below 1e-7 | secondary review |
-| Jagielski et al. 2020 | first practical functionally equivalent copy of two-layer ReLU networks | abstract |
-| Carlini, Jagielski, Mironov 2020 | ReLU network of 4,000 parameters, 2^18.5 queries, worst error 2^-40; one output a query, where our victim gives ten | notes on the paper |
-| Carlini et al. 2024 | last layer of two production models for under 20 dollars, hidden widths 1,024 and 2,048 | abstract |
-"""
+# (our heading, work, what it reports, how sure we are)
+PUBLISHED = [
+    ("Equations", "Tramèr et al. 2016", "binary logistic regression in d + 1 queries, no label wrong, total variation below 1e-9", "secondary review"),
+    ("Equations", "Tramèr et al. 2016", "softmax, 530 unknowns: 265 queries 99.96 to 99.98 %, 530 queries 100 % (about one query an unknown)", "from memory, unchecked"),
+    ("Decision trees", "Tramèr et al. 2016", "German credit tree, 26 leaves: 1,722 queries bottom-up, 1,150 top-down, 100 % (44 to 66 a leaf); steak survey, 193 leaves with 28 different answers: 92.45 %", "secondary review"),
+    ("Labels only", "Tramèr et al. 2016", "50 to 100 times as many queries as with confidences", "secondary review"),
+    ("Rounded answers, linear models", "Tramèr et al. 2016", "2 to 3 decimals hurt, 4 to 5 do not", "secondary review"),
+    ("A network of one hidden layer (64-32-10)", "Tramèr et al. 2016", "network, 2,225 unknowns: up to 11,125 queries, total variation below 1e-7", "secondary review"),
+    ("A network of one hidden layer (64-32-10)", "Jagielski et al. 2020", "first practical functionally equivalent copy of two-layer ReLU networks", "abstract"),
+    ("A network of one hidden layer (64-32-10)", "Carlini, Jagielski, Mironov 2020", "ReLU network of 4,000 parameters, 2^18.5 queries, worst error 2^-40; one output a query, where our victim gives ten", "notes on the paper"),
+    ("Last hidden layer", "Carlini et al. 2024", "last layer of two production models for under 20 dollars, hidden widths 1,024 and 2,048", "abstract"),
+]  # fmt: skip
+COLUMNS = (
+    "theft",
+    "seeds",
+    "queries: median (range)",
+    "agreement, test rows",
+    "agreement, uniform rows",
+    "largest gap on test rows",
+    "seconds",
+    "notes",
+)
 
 
 def main() -> None:
@@ -258,32 +271,39 @@ def main() -> None:
         for heading, cells in experiments(seeds):
             tables.setdefault(heading, []).append(cells)
             print(" | ".join(cells), flush=True)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(report(tables, seeds), encoding="utf-8")
+    numbers = {
+        "command": f"python -m benchmarks.theft --seeds {len(seeds)} --first {seeds[0]}",
+        "date": str(date.today()),
+        "machine": f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} shared cores, one thread",
+        "seeds": f"{seeds[0]} to {seeds[-1]}",
+        "columns": COLUMNS,
+        "tables": tables,
+        "published": PUBLISHED,
+    }
+    NUMBERS.parent.mkdir(exist_ok=True)
+    NUMBERS.write_text(json.dumps(numbers, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(report(json.loads(NUMBERS.read_text(encoding="utf-8"))), encoding="utf-8")
 
 
-def report(tables: dict[str, list[list[str]]], seeds: range) -> str:
-    """The whole results file."""
-    head = "| theft | seeds | queries: median (range) | agreement, test rows | agreement, uniform rows | largest gap on test rows | seconds | notes |"
+def report(numbers: dict[str, Any]) -> str:
+    """The page, from the numbers that lab 02 prints too."""
     lines = [
         "# Exact theft, measured", "",
-        f"Written by `python -m benchmarks.theft --seeds {len(seeds)} --first {seeds[0]}` on {date.today()}; Python {platform.python_version()}, "
-        f"{platform.machine()}, {os.cpu_count()} shared cores, one thread.", "",
-        f"Seeds {seeds[0]} to {seeds[-1]}; the thieves' settings were chosen on seeds 0 to 19. Seed s is victim s: another split "
+        f"Written by `{numbers['command']}` on {numbers['date']}; {numbers['machine']}.", "",
+        f"Seeds {numbers['seeds']}; the thieves' settings were chosen on seeds 0 to 19. Seed s is victim s: another split "
         "and another fit. Largest gap: total variation between copy and victim on the worst "
         "test row. Rows that measure were never asked. Seconds include the app.",
     ]  # fmt: skip
-    for heading, rows in tables.items():
-        lines += ["", f"## {heading}", "", head, "| --- | --- | --- | --- | --- | --- | --- | --- |"]
-        lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += [
-        "",
-        "## Published figures, for scale",
-        "",
-        "Other models, data and services: not a race.",
-        PUBLISHED.rstrip(),
-    ]
+    for heading, rows in numbers["tables"].items():
+        lines += ["", f"## {heading}", "", *_markdown(numbers["columns"], rows)]
+    lines += ["", "## Published figures, for scale", "", "Other models, data and services: not a race.", ""]
+    lines += _markdown(("beside", "work", "what it reports", "how sure we are"), numbers["published"])
     return "\n".join(lines) + "\n"
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows)]
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Protocol
 
@@ -51,6 +52,7 @@ def counters_for(url: str) -> Counters:
     raise ValueError(f"store is memory:// or a redis:// URL, not {url.partition('://')[0]!r}")
 
 
+@lru_cache(maxsize=4096, typed=True)
 def counter_key(*parts: object) -> str:
     """One name for what is counted. Hashed: API keys are secrets, and a client must not choose a long or odd name."""
     text = "".join(f"{len(str(part))}:{part}" for part in parts)  # with its length, no part runs into the next

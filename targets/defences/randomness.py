@@ -34,6 +34,10 @@ class Draws:
         return _counter_numbers(_seeds(rows, self._key), width)
 
 
+_FEW = 12  # numbers
+_ALL = 2**64 - 1
+
+
 def _key_of(secret: Any, purpose: str) -> bytes:
     text = secret if isinstance(secret, bytes) else str(secret).encode()
     if len(text) < SHORTEST_SECRET:
@@ -61,6 +65,8 @@ def _seeds(rows: Floats, key: bytes) -> np.ndarray:
 
 def _counter_numbers(seeds: np.ndarray, width: int) -> Floats:
     """Numbers (n, width) from 64-bit ``seeds`` (n,): SplitMix64 (Steele et al. 2014), run for all rows at once."""
+    if 0 < len(seeds) * width <= _FEW:
+        return np.array([[_number(seed, step) for step in range(1, width + 1)] for seed in seeds.tolist()])
     z = seeds[:, None] + _steps(width)  # unsigned arrays wrap around without a word
     z ^= z >> 30
     z *= _FIRST
@@ -69,6 +75,14 @@ def _counter_numbers(seeds: np.ndarray, width: int) -> Floats:
     z ^= z >> 31
     z >>= 11
     return z.astype(np.float64) * 2.0**-53 + 2.0**-54
+
+
+def _number(seed: int, step: int) -> float:
+    """The same for one number, in whole numbers of Python: for a few, a dozen calls of NumPy cost more."""
+    z = (seed + step * int(_GOLDEN)) & _ALL
+    z = ((z ^ z >> 30) * int(_FIRST)) & _ALL
+    z = ((z ^ z >> 27) * int(_SECOND)) & _ALL
+    return ((z ^ z >> 31) >> 11) * 2.0**-53 + 2.0**-54
 
 
 @lru_cache(maxsize=64)
@@ -80,8 +94,8 @@ def back_to_probabilities(values: Floats) -> Floats:
     """Cut ``values`` (n, K) at 0 and divide each row by its sum; a row with nothing left becomes uniform."""
     cut = np.maximum(values, 0.0)
     total = cut.sum(axis=1, keepdims=True)
-    empty = total[:, 0] <= 0
-    if empty.any():
+    if not total.all():
+        empty = total[:, 0] == 0
         cut[empty], total[empty] = 1.0, cut.shape[1]
     return np.asarray(cut / total, dtype=np.float64)
 

@@ -196,7 +196,9 @@ events = st.lists(st.tuples(st.floats(-2, 90), st.integers(1, 10)), min_size=1, 
 
 
 @pytest.mark.parametrize("rule", ["fixed", "sliding", "pour"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=40
+)
 @given(gaps_and_rows=events)
 def test_redis_and_memory_say_the_same(empty: Redis, rule: str, gaps_and_rows: list[tuple[float, int]]) -> None:
     memory, redis = MemoryCounters(), counters_for(empty.url)

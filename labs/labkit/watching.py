@@ -96,15 +96,14 @@ def send(target: Target, streams: Sequence[Stream]) -> Watched:
     return Watched(told["thresholds"], scores, told["alerts"])
 
 
-def alarmed_rows(streams: Sequence[Stream], watched: Watched, *, thieves: bool | None = None) -> list[dict[str, Any]]:
-    """One line a kind: streams, and the share that each monitor alarmed; ``thieves`` chooses one side."""
-    chosen = [stream for stream in streams if thieves in (None, stream.thief)]
+def alarmed_rows(streams: Sequence[Stream], watched: Watched) -> list[dict[str, Any]]:
+    """One line a kind, honest ones first: how many keys, and the share that each monitor alarmed."""
     lines = []
-    for kind, count in Counter(stream.kind for stream in chosen).items():
-        mine = [stream.key for stream in chosen if stream.kind == kind]
+    for (thief, kind), count in sorted(Counter((stream.thief, stream.kind) for stream in streams).items()):
+        mine = [stream.key for stream in streams if stream.kind == kind]
         shares = {m: f"{np.mean([watched.alarm(m, key) is not None for key in mine]):.0%}" for m in watched.thresholds}
-        lines.append({"kind": kind, "keys": count, **shares})
-    return sorted(lines, key=lambda line: str(line["kind"]))
+        lines.append({"side": "thief" if thief else "honest", "kind": kind, "keys": count, **shares})
+    return lines
 
 
 def leaked_rows(streams: Sequence[Stream], watched: Watched, monitor: str = "martingale") -> list[dict[str, Any]]:

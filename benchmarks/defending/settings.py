@@ -35,6 +35,8 @@ SETTINGS: dict[str, Callable[[Ground, int], dict]] = {
     "keep_top": lambda ground, seed: {"sigma": 0.2, "secret": _SECRET},
     "boundary_noise": lambda ground, seed: {"secret": _SECRET},
     "misinformation": lambda ground, seed: {"known": ground.victim(seed).train.X},
+    "keyed_mark": lambda ground, seed: {"secret": _SECRET},
+    "margin_mark": lambda ground, seed: {"secret": _SECRET, "known": ground.victim(seed).train.X},
     "fixed_window": lambda ground, seed: {"rows": 100, "seconds": 3600},
     "sliding_window": lambda ground, seed: {"rows": 100, "seconds": 3600},
     "token_bucket": lambda ground, seed: {"rows": 200, "rate": 0.0025},

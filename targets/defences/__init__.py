@@ -16,8 +16,10 @@ from targets.defences.fixed_window import FixedWindow
 from targets.defences.gaussian_noise import GaussianNoise
 from targets.defences.global_budget import GlobalBudget
 from targets.defences.keep_top import KeepTop
+from targets.defences.keyed_mark import KeyedMark
 from targets.defences.label_only import LabelOnly
 from targets.defences.laplace_noise import LaplaceNoise
+from targets.defences.margin_mark import MarginMark
 from targets.defences.menu import Menu
 from targets.defences.misinformation import Misinformation
 from targets.defences.reverse_sigmoid import ReverseSigmoid
@@ -40,8 +42,10 @@ __all__ = [
     "GaussianNoise",
     "GlobalBudget",
     "KeepTop",
+    "KeyedMark",
     "LabelOnly",
     "LaplaceNoise",
+    "MarginMark",
     "Menu",
     "Misinformation",
     "Pipeline",
@@ -65,6 +69,8 @@ DEFENCES: dict[str, type[Defence]] = {
     "reverse_sigmoid": ReverseSigmoid,
     "boundary_noise": BoundaryNoise,
     "misinformation": Misinformation,
+    "keyed_mark": KeyedMark,
+    "margin_mark": MarginMark,
     "fixed_window": FixedWindow,
     "sliding_window": SlidingWindow,
     "token_bucket": TokenBucket,

@@ -182,7 +182,9 @@ class Api:
         return {"X-API-Key": self.key}
 
     def __repr__(self) -> str:
-        return f"Api(key={self.key!r}, {self.budget})"
+        # A real key is "mtl_<id>_<secret>": its id is for logs and screens, its secret for nobody.
+        shown = self.key if len(self.key) <= 20 else f"{self.key[:16]}…"
+        return f"Api(key={shown!r}, {self.budget})"
 
 
 def _as_table(rows: Any) -> np.ndarray:

@@ -133,3 +133,10 @@ def test_loot_of_one_victim_is_never_given_for_another(tmp_path, transport):
     other = Api(transport, loot=Loot(tmp_path / "loot.sqlite", victim="b"))
     other.predict(ROWS[:3])
     assert other.spent == 3
+
+
+def test_a_long_key_is_not_shown_whole():
+    key = "mtl_0123456789ab_" + "s" * 43
+    shown = repr(Api(None, key=key))
+    assert "sss" not in shown
+    assert "mtl_0123456789ab" in shown

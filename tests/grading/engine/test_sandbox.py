@@ -83,3 +83,15 @@ def test_a_broken_bubblewrap_falls_back_to_walls(monkeypatch):
 
     monkeypatch.setattr(sandbox.subprocess, "run", refuse)
     assert sandbox.choose().kind == "walls"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_that_the_set_up_cell_wrote_are_there_and_each_submission_has_its_own(kind):
+    setup = (
+        "import tempfile\nfrom pathlib import Path\nplace = Path(tempfile.mkdtemp()) / 'leak'\nplace.write_text('loot')"
+    )
+    own = "print(place.read_text())\nplace.write_text('spoiled')"
+    with Examiner(sandbox.choose(kind=kind), setup=[setup]) as one:
+        for _ in range(2):
+            outcome = one.run([Cell("setup", setup), Cell("a", own)], warm=True)
+            assert outcome.outputs["a"][0].get("text") == "loot\n", outcome.outputs

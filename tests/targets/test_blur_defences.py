@@ -106,6 +106,14 @@ def test_keyed_numbers_are_uniform_and_independent_between_rows_and_columns() ->
     assert np.abs(correlation).max() < 0.04
 
 
+@pytest.mark.parametrize("width", [1, 2, 3, 10])
+def test_a_row_alone_and_in_a_crowd_gets_the_same_numbers(width):
+    draws, rows = Draws(secret=SECRET), np.random.default_rng(0).normal(size=(500, 3))
+    alone = np.vstack([draws.uniform(row[None], width) for row in rows])
+    np.testing.assert_array_equal(alone, draws.uniform(rows, width))
+    assert draws.uniform(rows[:0], width).shape == (0, width)
+
+
 def test_equal_numbers_get_equal_noise_and_the_last_bit_makes_another_row() -> None:
     draws = Draws(secret=SECRET)
     same, other = np.array([[0.0, 1.0], [-0.0, 1.0]]), np.array([[0.0, np.nextafter(1, 2)]])

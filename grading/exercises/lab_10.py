@@ -180,7 +180,7 @@ def _delivered(alerts: list[dict[str, Any]], cooldown: float) -> list[int]:
 )
 def pays_for_every_look(learner: Remote, world: World) -> float:
     rng = world.rng("p-values")
-    streams, length = 3000, 150
+    streams, length = 2000, 150
     for threshold in (20.0, 100.0):
         alarms = _alarms(learner(_conformal(rng.random((streams, length))), threshold), streams, length)
         share = float(np.mean(alarms > 0))

@@ -467,7 +467,8 @@ def _offers(rng: np.random.Generator) -> list[dict[str, Any]]:
             "global": int(rng.integers(5, 100)) * 100,
             "honest": int(rng.integers(5, 80)) * 100,
         }
-        if _verdict(offer)["stops"] == wanted[len(offers)]:
+        several = len(offers) < 8 and wanted[len(offers)] in ("per key", "cluster")  # a wider control would stop it too
+        if _verdict(offer)["stops"] == wanted[len(offers)] and (not several or _global_stops(offer)):
             offers.append(offer)
     return offers
 
@@ -480,9 +481,13 @@ def _verdict(offer: dict[str, Any]) -> dict[str, Any]:
         stops = "per key"
     elif offer["clusters"] * offer["per_cluster"] * offer["days"] < offer["rows_needed"]:
         stops = "cluster"
-    elif offer["honest"] <= offer["global"] and offer["global"] * offer["days"] < offer["rows_needed"]:
+    elif _global_stops(offer):
         stops = "global"
     return {"accounts": accounts, "cost": float(cost), "stops": stops}
+
+
+def _global_stops(offer: dict[str, Any]) -> bool:
+    return offer["honest"] <= offer["global"] and offer["global"] * offer["days"] < offer["rows_needed"]
 
 
 PARAGRAPH = manual(

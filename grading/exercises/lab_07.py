@@ -312,7 +312,7 @@ def undoes_a_swap_and_leaves_the_truth_alone(learner: Remote, world: World) -> f
     ):
         shuffle = ShuffledClasses(order)
         known = world.victim("tumour")
-        liar = (Misinformation(known.train.X, share=0.02),) if lies else ()
+        liar = (Misinformation(known.train.X, share=0.05),) if lies else ()
         target = world.target("tumour", defences=(shuffle, *liar))
         own = known.pool.X[world.rng(f"own/{name}").permutation(len(known.pool))[:16]]
         truth = np.argsort(order)[known.labels(known.test.X)]

@@ -1,0 +1,1 @@
+"""Mixed traffic through the real app, and what each monitor made of it."""

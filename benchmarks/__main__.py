@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.servers import environment
 
-NAMES = ("theft", "defences", "serving")
+NAMES = ("theft", "defences", "detection", "serving")
 
 
 def main() -> int:

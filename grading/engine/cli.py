@@ -37,7 +37,7 @@ def main(options: argparse.Namespace) -> int:
         print(ELSEWHERE, file=sys.stderr)
         return 2
     from grading.engine.course import load
-    from grading.engine.reassemble import NotOurs
+    from grading.engine.released import NotOurs
     from grading.engine.run import Settings, autograde
     from grading.engine.sandbox import NoSandbox
 

@@ -15,7 +15,8 @@ from grading.engine.attempt import Outcome
 from grading.engine.content import harmless
 from grading.engine.examine import Examiner
 from grading.engine.outputs import graded
-from grading.engine.reassemble import Assembled, Release, reassemble
+from grading.engine.reassemble import Assembled, reassemble
+from grading.engine.released import Release
 from grading.engine.submission import Finding, Submission, read
 
 _INCIDENTS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.engine.grade import Graded
-from grading.engine.reassemble import Release
+from grading.engine.released import Release
 
 # A logger of its own: nbgrader's steps would use, and share, the command's.
 _QUIET = logging.getLogger(f"{__name__}.steps")

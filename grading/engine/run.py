@@ -19,7 +19,7 @@ from grading.engine.attempt import Patience
 from grading.engine.examine import Examiner
 from grading.engine.grade import Graded, fingerprint, grade, table_row
 from grading.engine.gradebook import Writer, write_whole
-from grading.engine.reassemble import Release
+from grading.engine.released import Release
 from grading.engine.submission import read
 
 SECRET = "MODEL_THEFT_LABS_SECRET"

@@ -244,10 +244,5 @@ def _unjudged(exercise: Any, error: Exception) -> dict:
 
 
 def _over() -> dict:
-    body = {
-        "title": "Refused",
-        "status": 403,
-        "detail": "this exercise is over",
-        "next_step": "return from the function",
-    }
+    body = {"title": "Refused", "status": 403, "detail": "this exercise is over", "next_step": "return what you have"}
     return {"status": 403, "body": body, "headers": {}}

@@ -35,7 +35,7 @@ def _judged(stock: Any) -> Any:
                 return
             # Late, so that nbgrader's other commands start as fast as ever.
             from grading.engine.cli import patience_of, report
-            from grading.engine.reassemble import NotOurs
+            from grading.engine.released import NotOurs
             from grading.engine.run import Settings, autograde
             from grading.engine.sandbox import NoSandbox
 

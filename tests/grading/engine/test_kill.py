@@ -16,7 +16,8 @@ import pytest
 from grading.engine import sandbox
 from grading.engine.attempt import Attempt, Cell
 from grading.engine.examine import Examiner
-from grading.engine.reassemble import Release, reassemble
+from grading.engine.reassemble import reassemble
+from grading.engine.released import Release
 from grading.engine.submission import read
 
 ROOT = Path(__file__).resolve().parents[3]

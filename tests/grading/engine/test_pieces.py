@@ -16,7 +16,8 @@ from grading.engine.attempt import drain
 from grading.engine.content import acts, harmless, neutral
 from grading.engine.inside import frames
 from grading.engine.outputs import clean_outputs, graded
-from grading.engine.reassemble import NotOurs, Release, reassemble
+from grading.engine.reassemble import reassemble
+from grading.engine.released import NotOurs, Release
 from grading.engine.session import Session
 from grading.engine.submission import Submission, read_text
 from labkit import wire

@@ -9,7 +9,8 @@ code_case(
     "writes_outside",
     f"""
 import os
-for place in ("{OUTSIDE}", "/etc/x", "/usr/x", "/root/x", "/course/labkit/x", "/opt/x", "/home/x", "/var/tmp/x", "/x"):
+home = os.path.expanduser("~root")
+for place in ("{OUTSIDE}", "/etc/x", "/usr/x", home + "/x", "/course/labkit/x", "/opt/x", "/var/tmp/x", "/x"):
     try: open(place, "w").write("here"); print(place)
     except OSError as error: print(error)
 """,

@@ -60,8 +60,10 @@ for top, _, names in os.walk("/"):
 code_case(
     "reads_devices",
     """
+import os
+home = os.path.expanduser("~root")
 for path in ("/dev/mem", "/dev/kmem", "/dev/sda", "/dev/vda", "/proc/kcore", "/dev/kmsg", "/proc/kallsyms",
-             "/etc/shadow", "/etc/passwd", "/root/.ssh/id_rsa", "/proc/1/root/etc/shadow", "/var/log/syslog"):
+             "/etc/shadow", "/etc/passwd", home + "/.ssh/id_rsa", "/proc/1/root" + "/etc/shadow", "/var/log/syslog"):
     try: print("LEAK" if open(path, "rb").read(10) and "kallsyms" not in path else "", path)
     except OSError as error: print(error)
 """,

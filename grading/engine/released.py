@@ -1,0 +1,76 @@
+"""The lab as it was handed out, and which of its cells belong to which exercise."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from grading.exercise import find
+
+_CHECK = re.compile(r"^(\d\d)-(\d+)-check$")
+
+
+class NotOurs(Exception):
+    """An assignment that this engine cannot judge."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """The lab as it was handed out: the only authority on graded cells."""
+
+    name: str
+    notebook: dict
+    exercises: dict[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Release:
+        """Read a released notebook. Raises NotOurs if a graded cell cannot belong to an exercise."""
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        exercises = {}
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"])
+            marks = cell["metadata"].get("nbgrader", {})
+            if marks.get("grade") and not marks.get("solution"):
+                exercises[marks["grade_id"]] = _exercise(marks, path)
+        return cls(path.stem, notebook, exercises)
+
+    def verify(self) -> None:
+        """Raise NotOurs if a graded cell's exercise is not in the registry, or worth something else there."""
+        marks = {c["id"]: c["metadata"]["nbgrader"] for c in self.notebook["cells"] if c["id"] in self.exercises}
+        for cell, id in self.exercises.items():
+            try:
+                points = find(id).points
+            except KeyError:
+                raise _not_ours(self.name, cell) from None
+            if float(marks[cell]["points"]) != float(points):
+                raise NotOurs(
+                    f"{self.name}: {cell} is worth {marks[cell]['points']}, exercise {id} {points:g}. Run make labs."
+                )
+
+    @property
+    def locked_first(self) -> int:
+        """How many code cells at the head are locked: everybody's are the same."""
+        count = 0
+        for cell in self.notebook["cells"]:
+            if cell["cell_type"] == "code":
+                marks = cell["metadata"].get("nbgrader", {})
+                if not marks.get("locked") or marks.get("grade"):
+                    return count
+                count += 1
+        return count
+
+
+def _exercise(marks: dict, path: Path) -> str:
+    match = _CHECK.match(marks["grade_id"])
+    if not match:
+        raise _not_ours(path.name, marks["grade_id"])
+    return f"{match[1]}.{match[2]}"
+
+
+def _not_ours(name: str, cell: str) -> NotOurs:
+    return NotOurs(
+        f"{name}: the graded cell {cell!r} belongs to no exercise in grading/exercises/. This engine grades by "
+        "exercises; for other assignments use nbgrader without the last line of nbgrader_config.py."
+    )

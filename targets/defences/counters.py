@@ -123,7 +123,7 @@ def sliding_rule(state: Any, rows: int, limit: int, seconds: int, now: float) ->
     the times arrive in: every limit-th row is more than a window later than the one before.
     """
     granted: deque[list[float]]
-    granted, total = state or (deque(), 0)
+    granted, total = state or (deque[list[float]](), 0)
     must_be_old = total + rows - limit
     for time, count in granted:
         if must_be_old <= 0:

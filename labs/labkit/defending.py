@@ -61,9 +61,7 @@ def describe(defence: Any) -> dict[str, Any]:
         raise TypeError(f"pass a defence, not its class: {defence.__name__}() instead of {defence.__name__}")
     for hook in ("before", "after"):
         if not callable(getattr(defence, hook, None)):
-            raise TypeError(
-                f"a {type(defence).__name__} has no method {hook}; inherit from labkit.Defence to get it"
-            )
+            raise TypeError(f"a {type(defence).__name__} has no method {hook}; inherit from labkit.Defence to get it")
     hides = bool(getattr(defence, "hides_probabilities", False))
     return {"name": type(defence).__name__, "hides_probabilities": hides}
 

@@ -160,7 +160,8 @@ def test_forged_headers_help_only_where_everybody_is_believed(proxies, answered)
 
 
 def test_refusal_and_delay_are_told_in_numbers():
-    with launch("tumour", defences=["delay:rows=5,rate=1000.0,longest=0.1", "sliding_window:rows=15,seconds=3600"]) as target:
+    defences = ["delay:rows=5,rate=1000.0,longest=0.1", "sliding_window:rows=15,seconds=3600"]
+    with launch("tumour", defences=defences) as target:
         assert seconds_to_answer(target, batches=2, rows=5) > 0
         rows = target.data("pool").X
         assert refusal(target, rows[:1], key="somebody") == "status 200: 1 rows answered"

@@ -12,6 +12,7 @@ from targets.watch.reference import Reference
 # Stakes: the bet kappa * p ** (kappa - 1) grows when p-values are small; kappa = 1 keeps the money in the pocket.
 STAKES = np.array([1.0, 0.5, 0.25, 0.1])
 JUMP = 0.02  # share of the capital that changes its stake at each row, so that a thief who starts late is caught too
+PAST = 1000  # rows of a key's own past that a new row is compared with; older ones no longer cost time or memory
 QUESTIONS = ("far from real rows", "values nobody has", "close to its own past", "near the boundary")
 
 
@@ -58,8 +59,9 @@ class _Capital:
 
     def __init__(self, monitor: Martingale):
         self._monitor = monitor
-        self._past: list[Floats] = []
-        self._seen: set[bytes] = set()
+        self._past = np.empty((0, monitor.reference.near.shape[1]))  # a ring: row i stands at place i % PAST
+        self._rows = 0
+        self._seen: dict[bytes, None] = {}
         self._nearest = np.full(len(monitor.reference.rows), np.inf)  # from each held-out row to this key's past
         self._purse = np.full((len(QUESTIONS), len(STAKES)), 1 / len(STAKES))
         self._asked = np.array([question in monitor.questions for question in QUESTIONS])
@@ -76,15 +78,21 @@ class _Capital:
             p = np.array([far, new, self._closeness(row), unsure])
             purse = self._purse * STAKES * p[:, None] ** (STAKES - 1)
             self._purse = (1 - JUMP) * purse + JUMP * purse.mean(axis=1, keepdims=True)
-            self._seen.add(name)
+            self._seen[name] = None
+            if len(self._seen) > PAST:
+                del self._seen[next(iter(self._seen))]
         return float(self._purse.sum(axis=1)[self._asked].mean())
 
     def _closeness(self, row: Floats) -> float:
+        """p-value: the share of ordinary rows that lie as near to this key's past as ``row`` does."""
         p = 1.0
-        if self._past:
-            own = cdist(row[None], np.asarray(self._past)).min()
+        if self._rows:
+            own = cdist(row[None], self._past[: min(self._rows, PAST)]).min()
             p = (np.count_nonzero(self._nearest <= own) + 1) / (len(self._nearest) + 1)
-        self._past.append(row)
+        if self._rows == len(self._past) < PAST:
+            self._past = np.resize(self._past, (min(PAST, max(16, 2 * self._rows)), len(row)))
+        self._past[self._rows % PAST] = row
+        self._rows += 1
         self._nearest = np.minimum(self._nearest, cdist(row[None], self._monitor.reference.rows)[0])
         return float(p)
 

@@ -263,3 +263,14 @@ def test_features_of_a_cluster_join_its_keys(reference):
     log = [record(0, honest(1, 3)[0], key=key) for key in "abc"] + [Record(0, "d", "", 1, "answered", 1.0)]
     found = cluster_features(log, {"a": "x", "b": "x"}, reference)
     assert {name: (f.keys, f.rows) for name, f in found.items()} == {"x": (2, 6), "c": (1, 3)}
+
+
+def test_a_key_with_a_long_past_costs_bounded_memory(reference, monkeypatch):
+    monkeypatch.setattr("targets.watch.martingale.PAST", 50)
+    state = Martingale(reference).start()
+    rows = honest(1, 180)[0]
+    scores = state.update(rows)
+    assert len(state._past) == 50
+    assert len(state._seen) == 50
+    assert {row.tobytes() for row in state._past} == {row.tobytes() for row in reference.scaled(rows)[-50:]}
+    assert scores.max() < 100, "what is forgotten may only make p-values larger"

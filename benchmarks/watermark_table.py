@@ -21,9 +21,9 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         "# Watermarks, measured",
         f"Written by `python -m benchmarks.watermarks --first {results['first']} --seeds {results['seeds']}`. Victims "
-        f"of seeds {seeds}; every setting was chosen on seeds 100 to 102. A thief buys {results['budget']:,} rows of the "
-        "customers' own kind and fits one copy a family to the labels. p is the chance that an innocent model matches "
-        "as often; p values are exact (see `labkit.watermarks`), so they need no innocent models and no sampled keys. "
+        f"of seeds {seeds}; every setting was chosen on seeds 100 to 102. A thief buys {results['budget']:,} rows of "
+        "the customers' own kind and fits one copy a family to the labels. p is the chance that an innocent model "
+        "matches as often; p values are exact (see `labkit.watermarks`) and need no innocent models or sampled keys. "
         f"Shown: the weakest (largest) p over seeds. **Bold**: at most {BAR:g} on every seed.",
         *[_survival(results, victim) for victim in victims],
         "## False claims\n",

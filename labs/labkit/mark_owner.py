@@ -13,20 +13,20 @@ BINS = 8
 
 
 def keyed_numbers(secret: str, rows: np.ndarray, width: int = 1) -> np.ndarray:
-    """``width`` numbers in [0, 1) for each row, (n, width): a function of secret and the row's bytes, of nothing else."""
+    """``width`` numbers in [0, 1) for each row, (n, width): a function of secret and the row's bytes alone."""
     table = np.ascontiguousarray(np.asarray(rows, dtype="<f8") + 0.0)  # + 0.0: -0.0 and 0.0 are the same question
     digests = [hmac.digest(secret.encode(), row.tobytes(), "sha256")[: 4 * width] for row in table]
     return np.frombuffer(b"".join(digests), dtype="<u4").reshape(len(table), width) / 2**32
 
 
 class KeyedMark(Defence):
-    """After DAWN (Szyller and others, 2021): the key chooses a ``share`` of rows, and the wrong class each then names."""
+    """After DAWN (Szyller and others, 2021): the key chooses a ``share`` of rows and a wrong class for each."""
 
     def __init__(self, secret: str, share: float = 0.005):
         self._secret, self.share = secret, share
 
     def marks(self, rows: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which rows are ``marked`` (n,), and the class ``mark`` (n,) each carries or would carry; ``labels`` are true."""
+        """Which rows are ``marked`` (n,), and the class ``mark`` (n,) each carries or would carry; ``labels``: own."""
         u = keyed_numbers(self._secret, rows, 2)
         return u[:, 0] < self.share, (labels + 1 + (u[:, 1] * (classes - 1)).astype(int)) % classes
 

@@ -27,7 +27,8 @@ class Claim:
 def trigger_claim(said: np.ndarray, mark: np.ndarray, classes: int) -> Claim:
     """Trigger rows with secret classes ``mark`` (n,), each drawn evenly from all ``classes``.
 
-    ``said`` (n,) is the suspect's. Whatever an innocent model says, each row matches with chance 1 / classes, independently: a binomial tail.
+    ``said`` (n,) is the suspect's. Whatever an innocent model says, each row matches with chance 1 / classes,
+    independently: a binomial tail.
     """
     matches = int(np.sum(np.asarray(said) == np.asarray(mark)))
     return Claim(float(binom.sf(matches - 1, len(mark), 1 / classes)), matches, len(mark))

@@ -119,3 +119,19 @@ def test_the_line_answers_nobody_without_its_token():
     line.close()
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", line.port))
+
+
+def test_the_learners_defence_and_the_targets_are_one_contract():
+    import dataclasses
+    import inspect
+
+    import labkit
+    import targets
+
+    for hook in ("before", "after"):
+        ours, theirs = (inspect.signature(getattr(room.Defence, hook)) for room in (labkit, targets))
+        assert list(ours.parameters) == list(theirs.parameters)
+    ours, theirs = ({f.name: f.default for f in dataclasses.fields(room.Query)} for room in (labkit, targets))
+    assert ours == theirs
+    ours, theirs = (inspect.signature(room.Refused) for room in (labkit, targets))
+    assert list(ours.parameters) == list(theirs.parameters)

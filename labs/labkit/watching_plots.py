@@ -41,8 +41,7 @@ def roc(honest: Any, guilty: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(false alarms, thieves caught, precision) at every threshold, strictest first, from highest scores of streams."""
     honest, guilty = np.asarray(honest, dtype=float), np.asarray(guilty, dtype=float)
     levels = np.unique(np.concatenate([honest, guilty]))[::-1]
-    accused = np.array([np.sum(honest >= level) for level in levels])
-    caught = np.array([np.sum(guilty >= level) for level in levels])
+    accused, caught = (len(side) - np.searchsorted(np.sort(side), levels, side="left") for side in (honest, guilty))
     return accused / len(honest), caught / len(guilty), caught / np.maximum(accused + caught, 1)
 
 

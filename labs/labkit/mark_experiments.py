@@ -13,17 +13,10 @@ from labkit.api import Api
 from labkit.defending import Query
 from labkit.launch import Rows, Target
 from labkit.mark_owner import KeyedMark, MarginMark
-from labkit.mark_thieves import FAMILIES, clean, fit_family, relabel, smooth
+from labkit.mark_thieves import FAMILIES, ask_twice, clean, fit_family, relabel, smooth
 from labkit.metrics import agreement
 from labkit.plots import COLOURS, MARKERS, Figure, Table, axes, show
 from labkit.watermarks import Claim, coin_claim, control_claim
-
-WASHES = {
-    "none": lambda rows, labels, rng: (rows, labels),
-    "drop what a held-out forest doubts": clean,
-    "believe a held-out forest instead": relabel,
-    "vote of 15 neighbours": lambda rows, labels, rng: smooth(rows, labels),
-}
 
 
 class Firm:
@@ -39,6 +32,10 @@ class Firm:
     def sold(self, mark: Any) -> np.ndarray:
         """Labels (n,) that a thief buys for the pool rows when ``mark`` is mounted."""
         return mark.after(Query(self.pool.X), self.own.copy()).argmax(axis=1)
+
+    def buy(self, mark: Any, rows: np.ndarray) -> np.ndarray:
+        """Labels (n,) that a thief buys for any ``rows`` (n, d) when ``mark`` is mounted."""
+        return mark.after(Query(rows), self.api.probabilities(rows)).argmax(axis=1)
 
     def cost(self, mark: Any) -> dict[str, float]:
         """What a customer loses on test rows: points of accuracy, and the share of labels that change."""
@@ -61,6 +58,18 @@ class Firm:
         return agreement(model.predict(self.test.X), self.own_test.argmax(axis=1))
 
 
+# Each takes (firm, mark, rng) and returns the rows and labels to fit.
+WASHES = {
+    "none": lambda firm, mark, rng: (firm.pool.X, firm.sold(mark)),
+    "drop what a held-out forest doubts": lambda firm, mark, rng: clean(firm.pool.X, firm.sold(mark), rng),
+    "ask twice with a jitter, keep what agrees": lambda firm, mark, rng: ask_twice(
+        lambda rows: firm.buy(mark, rows), firm.pool.X, rng
+    ),
+    "believe a held-out forest instead": lambda firm, mark, rng: relabel(firm.pool.X, firm.sold(mark), rng),
+    "vote of 15 neighbours": lambda firm, mark, rng: smooth(firm.pool.X, firm.sold(mark)),
+}
+
+
 def survival(firm: Firm, marks: dict[str, Any], families: Iterable[str] = FAMILIES) -> list[dict[str, Any]]:
     """One row a family: p of each mark's claim against a copy fitted to what that mark sold, and agreement."""
     found = []
@@ -80,7 +89,7 @@ def washing(firm: Firm, marks: dict[str, Any], family: str = "forest", seed: int
     for wash, by in WASHES.items():
         row: dict[str, Any] = {"wash": wash}
         for name, mark in marks.items():
-            rows, labels = by(firm.pool.X, firm.sold(mark), np.random.default_rng(seed))
+            rows, labels = by(firm, mark, np.random.default_rng(seed))
             model = fit_family(family, rows, labels)
             row[name] = firm.claim(mark, model).p
             row[f"agreement, {name}"] = firm.agreement(model)
@@ -117,6 +126,9 @@ class _Said:
         return np.array([self._said[row.tobytes()] for row in rows])
 
 
+LOWEST = 0.002
+
+
 def plot_false_claims(claims: dict[str, np.ndarray], *, title: str, alt: str, caption: str = "") -> Figure:
     """Share of innocent models accused, against the level at which one accuses; the diagonal is what was promised."""
     levels = np.array([0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5])
@@ -125,12 +137,17 @@ def plot_false_claims(claims: dict[str, np.ndarray], *, title: str, alt: str, ca
     table = [{"accuse below": float(level)} for level in levels]
     for i, (name, ps) in enumerate(claims.items()):
         share = [float(np.mean(ps < level)) for level in levels]
-        ax.plot(levels, share, color=COLOURS[i], marker=MARKERS[i], label=name)
+        ax.plot(levels, np.maximum(share, LOWEST), color=COLOURS[i], marker=MARKERS[i], label=name)
         for row, value in zip(table, share, strict=True):
             row[name] = value
     ax.set_xscale("log")
-    ax.set_yscale("symlog", linthresh=0.005)
-    ax.legend()
+    ax.set_yscale("log")
+    ax.set_ylim(LOWEST, 1)  # none at all is drawn on the lower edge
+    ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.set_yticks(ticks, [f"{t:g}" for t in ticks])
+    ax.minorticks_off()
+    ax.legend(loc="lower right")
     return show(figure, alt=alt, table=table, caption=caption)
 
 

@@ -10,12 +10,17 @@ import numpy as np
 from scipy.stats import beta
 
 from benchmarks.watching.traffic import BLIND, HONEST, SYBIL
-from labkit.query_thieves import SYNTHETIC
+from labkit.query_thieves import SEED_ROWS, SYNTHETIC
 from labkit.watching_plots import band, caught_at
 
 BAR_ROWS, BAR_SHARE = 35, 0.01
 GUARD = "martingale"
 Stream = Mapping[str, Any]
+_WHY = (
+    f"Why it is missed where it is: Jacobian steps and active learning open with {SEED_ROWS} real rows, which nobody can tell from a "
+    "customer's, so they have 15 rows left to be found in. A p-value is a rank and cannot fall below one in the number of ordinary rows; "
+    "on tumour those are 356, so each row moves the capital less than on the larger victims."
+)
 
 _INTRO = """
 Every day is another split, another fit and other traffic of one victim, replayed through the real app with the martingale on guard
@@ -30,7 +35,7 @@ def report(days: Mapping[str, Sequence[Stream]]) -> str:
     """The whole page."""
     by_victim: dict[str, list[Stream]] = {}
     for label, streams in days.items():
-        by_victim.setdefault(label.partition(" ")[0], []).extend(map(_named, streams))
+        by_victim.setdefault(label.partition(" ")[0], []).extend(unfolded(streams))
     everybody = [stream for streams in by_victim.values() for stream in streams]
     kinds = ", ".join(f"{count} {kind} ({low} to {high} rows)" for kind, (count, low, high) in HONEST.items())
     intro = _INTRO.format(
@@ -46,9 +51,9 @@ def report(days: Mapping[str, Sequence[Stream]]) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def _named(stream: Stream) -> Stream:
-    kind = stream["kind"]
-    return {**stream, "kind": SYBIL} if kind.startswith(SYBIL) and "together" not in kind else stream
+def unfolded(streams: Iterable[Stream]) -> list[Stream]:
+    """Streams that were alike are kept once with how many ``times``; here they are all again."""
+    return [stream for stream in streams for _ in range(stream.get("times", 1))]
 
 
 def _of(streams: Iterable[Stream], kinds: Iterable[str]) -> list[Stream]:
@@ -74,6 +79,8 @@ def _bar(by_victim: Mapping[str, Sequence[Stream]]) -> list[str]:
             f"| {victim} | {len(honest):,} | {accused} ({accused / len(honest):.2%}) | {_upper(accused, len(honest)):.2%} | "
             f"{len(thieves):,} | {soon:,} | {latest} | {verdict} |"
         )
+    if any("missed" in line for line in lines):
+        lines += ["", _WHY]
     return lines
 
 

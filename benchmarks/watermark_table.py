@@ -24,8 +24,7 @@ def report(results: dict[str, Any]) -> str:
         f"of seeds {seeds}; every setting was chosen on seeds 100 to 102. A thief buys {results['budget']:,} rows of "
         "the customers' own kind and fits one copy a family to the labels. p is the chance that an innocent model "
         "matches as often; p values are exact (see `labkit.watermarks`) and need no innocent models or sampled keys. "
-        f"Zones of the margin mark: {', '.join(f'{v} {z:g}' for v, z in results['zones'].items())}; credit's was "
-        "widened from 0.1, on seed 101, after a run on seeds 20 to 22 in which its mark kept two families of six. "
+        f"Zones of the margin mark: {', '.join(f'{v} {z:g}' for v, z in results['zones'].items())}. "
         f"Shown: the weakest (largest) p over seeds. **Bold**: at most {BAR:g} on every seed.",
         *[_survival(results, victim) for victim in victims],
         "## False claims\n",

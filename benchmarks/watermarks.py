@@ -1,4 +1,4 @@
-"""Do marks survive theft, and do they accuse the innocent: ``python -m benchmarks.watermarks [--first 30 --seeds 3]``.
+"""Do marks survive theft, and do they accuse the innocent: ``python -m benchmarks.watermarks [--first 20 --seeds 3]``.
 
 Writes ``labs/labkit/measured/watermarks.json`` and, from it, ``benchmarks/results/watermarks.md``. Settings were chosen
 on seeds 100 to 102; ``--words`` writes the page again from the numbers there are.
@@ -31,11 +31,12 @@ from targets.defences import KeyedMark, MarginMark
 
 PAGE = Path(__file__).parent / "results" / "watermarks.md"
 NUMBERS = Path(labkit.__file__).parent / "measured" / "watermarks.json"  # shipped with the lab that prints it
-# The widest zone that spends at most one point of accuracy: sharp models are rarely in doubt.
-ZONES = {"fraud": 0.1, "credit": 0.35, "mail": 0.5}
+# Chosen to spend less than one point of accuracy; credit's could be wider: 0.35 cost 0.6 points on seed 101, and
+# the three hardest copies tried (leaves of 5 in extra trees, boosting, neighbours) were named. Measure that on seeds from 30 up, which nobody has looked at.
+ZONES = {"fraud": 0.1, "credit": 0.1, "mail": 0.5}
 BUDGET, CUSTOMERS = 6000, 12_000
 ATTACKS = ("none", "cleaned", "asked twice", "smoothed", "relabelled")
-INNOCENTS, KEYS, LOG = 80, 40, 3000
+INNOCENTS, KEYS, LOG = 80, 12, 3000
 LEVELS = (0.05, 0.01, 0.001)
 
 
@@ -209,7 +210,7 @@ def one(what: str, name: str, seed: int) -> Any:
 def main() -> None:
     """Measure and write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=30)
+    parser.add_argument("--first", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--victims", nargs="+", default=list(ZONES), choices=list(ZONES))
     parser.add_argument("--jobs", type=int, default=os.cpu_count())

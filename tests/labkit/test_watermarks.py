@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -101,3 +102,14 @@ def test_marks_follow_secret_and_row_alone(mark):
     assert (whole != plain).any()
     part = RNG.permutation(300)[:50]
     np.testing.assert_array_equal(mark.after(Query(rows[part], key="other"), plain[part].copy()), whole[part])
+
+
+def test_the_page_of_the_benchmark_is_its_numbers_and_the_lab_prints_them():
+    from benchmarks import watermarks as benchmark
+    from labkit.mark_experiments import measured_marks
+
+    numbers = json.loads(benchmark.NUMBERS.read_text(encoding="utf-8"))
+    assert benchmark.PAGE.read_text(encoding="utf-8") == benchmark.report(numbers)
+    assert numbers["first"] < 100
+    assert numbers["innocents"] * sum(run["what"] == "innocents" for run in numbers["runs"]) >= 200
+    assert [row["copy"] for row in measured_marks("fraud").rows] == list(FAMILIES)

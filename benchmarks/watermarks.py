@@ -31,8 +31,9 @@ from targets.defences import KeyedMark, MarginMark
 
 PAGE = Path(__file__).parent / "results" / "watermarks.md"
 NUMBERS = Path(labkit.__file__).parent / "measured" / "watermarks.json"  # shipped with the lab that prints it
-# Chosen to spend less than one point of accuracy; credit's could be wider: 0.35 cost 0.6 points on seed 101, and
-# the three hardest copies tried (leaves of 5 in extra trees, boosting, neighbours) were named. Measure that on seeds from 30 up, which nobody has looked at.
+# Chosen to spend less than one point of accuracy. Credit's could be wider: 0.35 cost 0.6 points on seed 101, and the
+# three hardest copies tried (leaves of 5 in extra trees, boosting, neighbours) were named. Measure that on seeds from
+# 30 up, which nobody has looked at.
 ZONES = {"fraud": 0.1, "credit": 0.1, "mail": 0.5}
 BUDGET, CUSTOMERS = 6000, 12_000
 ATTACKS = ("none", "cleaned", "asked twice", "smoothed", "relabelled")

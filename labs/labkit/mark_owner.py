@@ -71,7 +71,7 @@ class MarginMark(Defence):
 
     def __init__(self, secret: str, known: np.ndarray, zone: float = 0.1, axes: int = 3):
         self._secret, self.zone, self.axes = secret, zone, axes
-        self._cuts = {}
+        self._cuts: dict[int, np.ndarray] = {}
         for column in np.argsort(keyed_numbers(secret + "/axes", np.arange(known.shape[1])[:, None])[:, 0]):
             edges = np.unique(np.quantile(known[:, column], np.linspace(0, 1, BINS + 1)[1:-1]))
             if len(edges) == BINS - 1 and len(self._cuts) < axes:

@@ -8,7 +8,7 @@ import sys
 
 from benchmarks.servers import environment
 
-NAMES = ("theft", "defences", "detection", "serving")
+NAMES = ("theft", "defences", "detection", "watermarks", "serving")
 
 
 def main() -> int:

@@ -275,7 +275,7 @@ def test_an_unknown_benchmark_is_named(root):
     command = [sys.executable, "-m", "benchmarks", "speed"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "no benchmark is named 'speed'; choose from theft, defences, detection, serving" in done.stderr
+    assert "no benchmark is named 'speed'; choose from theft, defences, detection, watermarks, serving" in done.stderr
 
 
 def test_readers_find_the_defence_table(root):

@@ -15,7 +15,7 @@ from pathlib import Path
 from grading.engine.inside import landlock
 from grading.engine.inside.confine import Limits
 
-COURSE = "/course"
+COURSE, MOVED = "/course", "/moved"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin")
 # Of /etc only what programs need to start and to draw text; no users, no hosts, no keys.
 _ETC = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/fonts", "/etc/localtime", "/etc/alternatives")
@@ -43,8 +43,10 @@ class Plan:
         """The command that starts the warm process, its control socket being ``handle``."""
         plan = {"namespaces": self.kind == "namespaces", "walls": self.kind != "none"}
         told = json.dumps({**plan, "limits": asdict(self.limits), "readable": self.readable})
-        inner = [sys.executable, "-m", "inside.zygote", str(handle), told]
-        return [*_bubblewrap(), *inner] if self.kind == "namespaces" else inner
+        inner = ["-m", "inside.zygote", str(handle), told]
+        if self.kind != "namespaces":
+            return [sys.executable, *inner]
+        return [*_bubblewrap(), _inside(sys.executable), *inner]
 
 
 def choose(*, trust: bool = False, kind: str | None = None, limits: Limits | None = None) -> Plan:
@@ -67,8 +69,9 @@ def environment(plan: Plan) -> dict[str, str]:
     namespaces = plan.kind == "namespaces"
     home = "/tmp/home"
     path = COURSE if namespaces else os.pathsep.join(_course_parents())
+    programs = _inside(str(Path(sys.executable).parent)) if namespaces else str(Path(sys.executable).parent)
     made = {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{programs}:/usr/local/bin:/usr/bin:/bin",
         "HOME": home, "TMPDIR": "/tmp", "LANG": "C.UTF-8", "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONNOUSERSITE": "1", "MPLCONFIGDIR": f"{home}/matplotlib", "IPYTHONDIR": f"{home}/ipython",
         "MPLBACKEND": "module://matplotlib_inline.backend_inline", "NBGRADER_EXECUTION": "autograde",
@@ -105,14 +108,14 @@ def _bubblewrap() -> list[str]:
             command += ["--symlink", os.readlink(place), place]
         elif os.path.isdir(place):
             command += ["--ro-bind", place, place]
-    for folder in _parents((*_ETC, *_environment(), f"{COURSE}/labkit")):
+    for folder in _parents((*_ETC, *map(_inside, _environment()), f"{COURSE}/labkit")):
         # bubblewrap would make them for root only, and forks are not root.
         command += ["--perms", "0755", "--dir", folder]
     for place in (*_ETC, *_environment()):
-        command += ["--ro-bind-try", place, place]
+        command += ["--ro-bind-try", place, _inside(place)]
     for hidden in (library / package for library in _site_packages() for package in _HIDDEN):
         if hidden.is_dir():
-            command += ["--tmpfs", str(hidden)]
+            command += ["--tmpfs", _inside(str(hidden))]
     for place in _course():
         command += ["--ro-bind", place, f"{COURSE}/{Path(place).name}"]
     return [*command, "--chdir", "/tmp", "--"]
@@ -126,11 +129,20 @@ def _namespaces_work() -> bool:
     made = {**os.environ, "PYTHONPATH": COURSE}
     try:
         done = subprocess.run(
-            [*_bubblewrap(), sys.executable, "-c", probe], env=made, capture_output=True, timeout=30, check=False
+            [*_bubblewrap(), _inside(sys.executable), "-c", probe],
+            env=made,
+            capture_output=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.stdout.strip() == b"yes"
+
+
+def _inside(place: str) -> str:
+    """Where a folder stands in the sandbox: /tmp is empty and private there, so what lies in it moves."""
+    return f"{MOVED}{place}" if place.startswith("/tmp/") else place
 
 
 def _parents(places: tuple[str, ...]) -> list[str]:

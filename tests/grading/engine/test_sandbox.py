@@ -95,3 +95,14 @@ def test_files_that_the_set_up_cell_wrote_are_there_and_each_submission_has_its_
         for _ in range(2):
             outcome = one.run([Cell("setup", setup), Cell("a", own)], warm=True)
             assert outcome.outputs["a"][0].get("text") == "loot\n", outcome.outputs
+
+
+def test_an_environment_in_tmp_stands_elsewhere_in_the_sandbox(monkeypatch):
+    """There /tmp is empty and private: a checkout in /tmp would be out of sight, and its copies would fill the disk."""
+    monkeypatch.setattr(sandbox.sys, "executable", "/tmp/clone/.venv/bin/python")
+    monkeypatch.setattr(sandbox.sys, "prefix", "/tmp/clone/.venv")
+    command = sandbox.Plan("namespaces", ("/",)).command(3)
+    assert "/moved/tmp/clone/.venv/bin/python" in command
+    bound = [tuple(command[i + 1 : i + 3]) for i, word in enumerate(command) if word == "--ro-bind-try"]
+    assert ("/tmp/clone/.venv", "/moved/tmp/clone/.venv") in bound
+    assert not any(inside.startswith("/tmp/") for _, inside in bound)

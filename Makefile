@@ -16,10 +16,10 @@ lab: ## open the course in JupyterLab; LAB_ARGS="--no-browser --port 9999" goes 
 	@$(PYTHON) tools/bootstrap.py lab $(LAB_ARGS)
 
 test: ## every test; TEST_ARGS="-k victim" goes to pytest
-	$(RUN) pytest -n auto --dist loadgroup $(TEST_ARGS)
+	$(RUN) pytest -n auto --dist loadfile $(TEST_ARGS)
 
 test-fast: ## the tests without the slow ones (notebooks, nbgrader commands, browser, clean environments)
-	$(RUN) pytest -n auto --dist loadgroup -m "not slow" $(TEST_ARGS)
+	$(RUN) pytest -n auto --dist loadfile -m "not slow" $(TEST_ARGS)
 
 lint: ## style, types, import direction, spelling
 	$(RUN) ruff check .

@@ -38,7 +38,7 @@ class JudgeTarget:
         self.budget: int | None = None
         self.asked: list[list[float]] = []
         self._app = create_app(config)
-        self._transport = WsgiTransport(self._app)
+        self._transports: dict[str, WsgiTransport] = {}
 
     def api(self, *, budget: int | None, key: str = "learner") -> Tagged:
         """What the learner's function receives: an Api that buys at most ``budget`` rows here."""
@@ -50,13 +50,19 @@ class JudgeTarget:
 
         Raises the NotYet of a learner's defence that failed on it.
         """
-        reply = WsgiTransport(self._app, source=source).send(method, path, body, {"X-API-Key": key})
+        reply = self._from(source).send(method, path, body, {"X-API-Key": key})
         self._blame()
         return reply
 
     def predict(self, rows: np.ndarray, *, key: str = "judge", source: str = "127.0.0.1") -> Reply:
         """``send`` for rows (n, d)."""
         return self.send("POST", "/v1/predict", {"rows": np.asarray(rows).tolist()}, key=key, source=source)
+
+    def _from(self, source: str = "127.0.0.1") -> WsgiTransport:
+        """The line from this address, made once: the judge asks thousands of times."""
+        if source not in self._transports:
+            self._transports[source] = WsgiTransport(self._app, source=source)
+        return self._transports[source]
 
     def _blame(self) -> None:
         for defence in self.config.defences:
@@ -91,7 +97,7 @@ class JudgeTarget:
         count = len(rows) if isinstance(rows, list) else 0
         if self.budget is not None and len(self.asked) + count > self.budget:
             return _problem(429, f"the budget of {self.budget:,} rows is spent", "ask for fewer rows")
-        reply = self._transport.send(str(message["method"]), str(message["path"]), body, {"X-API-Key": "learner"})
+        reply = self._from().send(str(message["method"]), str(message["path"]), body, {"X-API-Key": "learner"})
         self._blame()
         if reply.status == 200 and count and rows is not None:
             self.asked.extend(rows)

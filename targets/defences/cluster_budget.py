@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from targets.defences.base import Query
-from targets.defences.limiting import Limit, duration, identity, whole
+from targets.defences.limiting import WindowLimit, duration, identity
 
 
-class ClusterBudget(Limit):
+class ClusterBudget(WindowLimit):
     """At most ``rows`` rows in each window of ``seconds`` seconds for all accounts of one cluster together.
 
     A cluster is what accounts share that costs money to change: ``clusters`` maps API keys to one (a payer, a contract,
@@ -27,8 +27,7 @@ class ClusterBudget(Limit):
         clusters: Mapping[str, str] | None = None,
         store: str = "memory://",
     ):
-        super().__init__(rows, by, store)
-        self.seconds = whole("seconds", seconds)
+        super().__init__(rows, seconds, by, store)
         if clusters is not None and not isinstance(clusters, Mapping):
             raise ValueError(f"clusters maps API keys to the name of their cluster, not {type(clusters).__name__}")
         self._clusters = dict(clusters or {})
@@ -37,12 +36,6 @@ class ClusterBudget(Limit):
         if query.key in self._clusters:
             return f"cluster {self._clusters[query.key]}"
         return f"{self.by} {identity(query, self.by)}"
-
-    def _scope(self) -> tuple[object, ...]:
-        return (*super()._scope(), self.seconds)
-
-    def _wait(self, key: str, query: Query) -> float:
-        return self._counters.fixed(key, len(query.rows), self.rows, self.seconds, query.time)
 
     def _promise(self) -> str:
         return f"{self.rows:,} rows a {duration(self.seconds)} for all accounts like yours together"

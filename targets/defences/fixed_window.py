@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from targets.defences.base import Query
-from targets.defences.limiting import Limit, duration, whole
+from targets.defences.limiting import WindowLimit, duration
 
 
-class FixedWindow(Limit):
+class FixedWindow(WindowLimit):
     """At most ``rows`` rows in each window of ``seconds`` seconds, counted from 1970-01-01 UTC.
 
     Stops: a flood; a runaway script. One counter a customer, so it is the cheapest limit there is.
@@ -14,16 +13,6 @@ class FixedWindow(Limit):
     start); theft at the speed of the limit; a thief with n keys, who gets n times as much.
     Costs the honest customer: refusals at the end of a busy window, and a crowd of retries at the start of the next.
     """
-
-    def __init__(self, rows: int = 1000, seconds: int = 60, by: str = "key", store: str = "memory://"):
-        super().__init__(rows, by, store)
-        self.seconds = whole("seconds", seconds)
-
-    def _scope(self) -> tuple[object, ...]:
-        return (*super()._scope(), self.seconds)
-
-    def _wait(self, key: str, query: Query) -> float:
-        return self._counters.fixed(key, len(query.rows), self.rows, self.seconds, query.time)
 
     def _promise(self) -> str:
         return f"{self.rows:,} rows a {duration(self.seconds)}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from targets.defences.base import Query
-from targets.defences.limiting import Limit, duration, whole
+from targets.defences.limiting import WindowLimit, duration
 
 
-class GlobalBudget(Limit):
+class GlobalBudget(WindowLimit):
     """At most ``rows`` rows in each window of ``seconds`` seconds, whoever asks. Put it behind every other limit.
 
     Stops: the thief with n keys, from getting more than this a day in all; a bill without end.
@@ -16,14 +15,7 @@ class GlobalBudget(Limit):
     """
 
     def __init__(self, rows: int = 100_000, seconds: int = 86_400, store: str = "memory://"):
-        super().__init__(rows, "everyone", store)
-        self.seconds = whole("seconds", seconds)
-
-    def _scope(self) -> tuple[object, ...]:
-        return (*super()._scope(), self.seconds)
-
-    def _wait(self, key: str, query: Query) -> float:
-        return self._counters.fixed(key, len(query.rows), self.rows, self.seconds, query.time)
+        super().__init__(rows, seconds, "everyone", store)
 
     def _promise(self) -> str:
         return f"{self.rows:,} rows a {duration(self.seconds)} for all customers together"

@@ -63,6 +63,20 @@ class Limit(Defence):
         raise NotImplementedError
 
 
+class WindowLimit(Limit):
+    """A limit on rows in windows of ``seconds`` seconds; fixed windows, unless ``_wait`` has another rule."""
+
+    def __init__(self, rows: int = 1000, seconds: int = 60, by: str = "key", store: str = "memory://"):
+        super().__init__(rows, by, store)
+        self.seconds = whole("seconds", seconds)
+
+    def _scope(self) -> tuple[Any, ...]:
+        return (*super()._scope(), self.seconds)
+
+    def _wait(self, key: str, query: Query) -> float:
+        return self._counters.fixed(key, len(query.rows), self.rows, self.seconds, query.time)
+
+
 def identity(query: Query, by: str) -> str:
     """The name of the sender of ``query``: as sure as what it is made of (see sources.py for addresses)."""
     if by == "everyone":

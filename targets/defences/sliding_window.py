@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from targets.defences.base import Query
-from targets.defences.limiting import Limit, duration, whole
+from targets.defences.limiting import WindowLimit, duration
 
 
-class SlidingWindow(Limit):
+class SlidingWindow(WindowLimit):
     """At most ``rows`` rows in any stretch of ``seconds`` seconds.
 
     Stops: a flood, with no edge to burst around.
@@ -14,13 +14,6 @@ class SlidingWindow(Limit):
     Costs the honest customer: whoever sends a day's work at once waits until it has left the window. Costs the operator
     a list of what was granted: at most one entry a query in memory, one a row in Redis.
     """
-
-    def __init__(self, rows: int = 1000, seconds: int = 60, by: str = "key", store: str = "memory://"):
-        super().__init__(rows, by, store)
-        self.seconds = whole("seconds", seconds)
-
-    def _scope(self) -> tuple[object, ...]:
-        return (*super()._scope(), self.seconds)
 
     def _wait(self, key: str, query: Query) -> float:
         return self._counters.sliding(key, len(query.rows), self.rows, self.seconds, query.time)

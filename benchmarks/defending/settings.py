@@ -37,6 +37,7 @@ SETTINGS: dict[str, Callable[[Ground, int], dict]] = {
     "misinformation": lambda ground, seed: {"known": ground.victim(seed).train.X},
     "keyed_mark": lambda ground, seed: {"secret": _SECRET},
     "margin_mark": lambda ground, seed: {"secret": _SECRET, "known": ground.victim(seed).train.X},
+    "honeypot": lambda ground, seed: {"secret": _SECRET, "known": ground.victim(seed).train.X, "suspects": ["thief"]},
     "fixed_window": lambda ground, seed: {"rows": 100, "seconds": 3600},
     "sliding_window": lambda ground, seed: {"rows": 100, "seconds": 3600},
     "token_bucket": lambda ground, seed: {"rows": 200, "rate": 0.0025},

@@ -15,6 +15,7 @@ from targets.defences.door import Door
 from targets.defences.fixed_window import FixedWindow
 from targets.defences.gaussian_noise import GaussianNoise
 from targets.defences.global_budget import GlobalBudget
+from targets.defences.honeypot import Honeypot
 from targets.defences.keep_top import KeepTop
 from targets.defences.keyed_mark import KeyedMark
 from targets.defences.label_only import LabelOnly
@@ -25,6 +26,7 @@ from targets.defences.misinformation import Misinformation
 from targets.defences.reverse_sigmoid import ReverseSigmoid
 from targets.defences.rounding import Rounding
 from targets.defences.sliding_window import SlidingWindow
+from targets.defences.switch import Switch
 from targets.defences.token_bucket import TokenBucket
 from targets.defences.top_k import TopK
 
@@ -41,6 +43,7 @@ __all__ = [
     "FixedWindow",
     "GaussianNoise",
     "GlobalBudget",
+    "Honeypot",
     "KeepTop",
     "KeyedMark",
     "LabelOnly",
@@ -54,6 +57,7 @@ __all__ = [
     "ReverseSigmoid",
     "Rounding",
     "SlidingWindow",
+    "Switch",
     "TokenBucket",
     "TopK",
     "parse_defence",
@@ -71,6 +75,7 @@ DEFENCES: dict[str, type[Defence]] = {
     "misinformation": Misinformation,
     "keyed_mark": KeyedMark,
     "margin_mark": MarginMark,
+    "honeypot": Honeypot,
     "fixed_window": FixedWindow,
     "sliding_window": SlidingWindow,
     "token_bucket": TokenBucket,
@@ -85,11 +90,14 @@ DEFENCES: dict[str, type[Defence]] = {
 def parse_defence(text: str) -> Defence:
     """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake.
 
-    "menu" and "watch" are devices of the labs: see ``Menu`` and ``targets.watch.device.Watch``.
+    "menu" and "watch" are devices of the labs: see ``Menu`` and ``targets.watch.device.Watch``. "sentry" needs rows to
+    know what is ordinary (``targets.watch.sentry.Sentry``); "switch:…" puts any of them behind a ``Switch``.
     """
     name, _, settings = text.partition(":")
     if text == "menu":
         return Menu(parse_defence)
+    if name == "switch":
+        return Switch(parse_defence(settings), settings)
     known_as = {**DEFENCES, **_devices()}
     if name not in known_as:
         raise ValueError(f"no defence is named {name!r}; choose one of {', '.join(DEFENCES)}")
@@ -102,9 +110,10 @@ def parse_defence(text: str) -> Defence:
 
 
 def _devices() -> dict[str, type[Defence]]:
-    from targets.watch.device import Watch  # it is made of defences, so it comes after them
+    from targets.watch.device import Watch  # they are made of defences, so they come after them
+    from targets.watch.sentry import Sentry
 
-    return {"watch": Watch}
+    return {"watch": Watch, "sentry": Sentry}
 
 
 def _setting(name: str, part: str, known: list[str]) -> tuple[str, Any]:

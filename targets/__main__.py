@@ -47,6 +47,7 @@ def _serve(options: argparse.Namespace) -> int:
         keys=frozenset(options.key) or None,
         log_url=options.log,
         proxies=tuple(options.proxy),
+        alerts=tuple(options.alert),
     )
     app = create_app(config)
     server = open_server(app, options.host, options.port)
@@ -55,6 +56,8 @@ def _serve(options: argparse.Namespace) -> int:
     print(f"{url} serves {app.extensions['pipeline']!r}; its page is {url}/docs; Ctrl+C stops it", flush=True)
     server.run()  # returns on Ctrl+C and SIGTERM
     server.close()
+    if app.extensions["alert_desk"] is not None:
+        app.extensions["alert_desk"].close()
     app.extensions["query_log"].close()
     return 0
 
@@ -96,6 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--proxy", action="append", default=[], metavar="ADDRESS",
         help="a reverse proxy in front, as address or network, whose X-Forwarded-For counts; repeat for more",
+    )  # fmt: skip
+    serve.add_argument(
+        "--alert", action="append", default=[], metavar="ADDRESS",
+        help="where alerts go: a webhook's URL on this machine, or a file *.ndjson (ECS); repeat for more",
     )  # fmt: skip
     serve.add_argument("--key", action="append", default=[], help="an API key that may ask; repeat for more")
     serve.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")

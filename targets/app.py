@@ -10,6 +10,7 @@ from targets.config import TargetConfig
 from targets.problems import register_problem_handlers
 from targets.target import Target
 from targets.watch import room as watch_room
+from targets.watch.desk import open_desk
 from targets.watch.device import Watch
 
 _CHARACTERS_A_NUMBER = 40  # a float64 needs at most 24, a generous client may indent
@@ -18,14 +19,15 @@ _CHARACTERS_A_NUMBER = 40  # a float64 needs at most 24, a generous client may i
 def create_app(config: TargetConfig) -> Flask:
     """Build a Flask app that serves one victim behind its defences.
 
-    ``app.extensions`` holds "query_log" (the QueryLog), "pipeline" (the Pipeline) and "target" (the Target). Raises
-    ValueError or TypeError that names a wrong setting.
+    ``app.extensions`` holds "query_log" (the QueryLog), "pipeline" (the Pipeline), "target" (the Target) and
+    "alert_desk" (a Desk; None where nothing raises alerts). Raises ValueError or TypeError naming a wrong setting.
     """
     target = Target.build(config)
     app = Flask("targets")
     app.extensions["target"] = target
     app.extensions["pipeline"] = target.pipeline
     app.extensions["query_log"] = target.log
+    app.extensions["alert_desk"] = open_desk(config)
 
     # A body above this is turned away unread; no honest request of max_rows rows comes near it.
     width = len(target.pipeline.victim.features)

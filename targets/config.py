@@ -22,6 +22,7 @@ class TargetConfig:
     rows a request. ``log_url``: SQLAlchemy URL of the query log, by default in memory. ``store_rows``: keep the
     queried rows in the log too (a monitor needs them; so does a privacy notice).
     ``proxies``: addresses or networks of the reverse proxies in front; X-Forwarded-For counts from them only.
+    ``alerts``: where alerts go, webhooks on this machine or ``*.ndjson`` files (see targets.watch.delivery).
     ``data_room``: serve the lab-only rows. ``clock``: seconds since 1970, replaceable in tests and simulations.
     """
 
@@ -35,11 +36,13 @@ class TargetConfig:
     log_url: str = "sqlite://"
     store_rows: bool = False
     data_room: bool = True
+    alerts: tuple[str, ...] = ()
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "defences", tuple(self.defences))
         object.__setattr__(self, "proxies", tuple(self.proxies))
+        object.__setattr__(self, "alerts", tuple(self.alerts))
         self.proxy_networks  # noqa: B018 (a wrong address is named now, not at the first request)
         self._open_door()
         if self.keys is not None and not isinstance(self.keys, KeyAuthority):

@@ -26,10 +26,9 @@ class Receiver:
         self._on_delivery = on_delivery
         self._arrived = threading.Condition()
         self._path = f"/{secrets.token_urlsafe(16)}"
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}{self._path}"
-        threading.Thread(target=self._server.serve_forever, name="webhook", daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), name="webhook", daemon=True).start()
 
     def wait_for(self, count: int, timeout: float = 60.0) -> bool:
         """Wait until ``count`` different alerts have arrived; whether they have."""
@@ -71,6 +70,13 @@ class Receiver:
 
     def __repr__(self) -> str:
         return f"Receiver({len(self.alerts)} alerts)"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: a sender that hangs up delivers again."""
 
 
 def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:

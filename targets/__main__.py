@@ -1,4 +1,4 @@
-"""``python -m targets serve NAME``: serve a victim over HTTP on this machine. ``key``: a first administrator's key."""
+"""``python -m targets serve NAME``: serve a victim over HTTP on this machine. ``key``, ``sigma``: see --help."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from targets.defences import DEFENCES, Defence, parse_defence
 from targets.defences.mounted import MountLine
 from targets.serving import CannotServe, is_loopback, open_server, stop_on_signals, stop_with_parent
 from targets.victims import MODELS, VICTIMS
+from targets.watch.refusals import Refusals
+from targets.watch.rules import Spike
+from targets.watch.sigma import refusals_rule, spike_rule
 
 MOUNTED = "mounted:"
 MOUNT_TOKEN = "MODEL_THEFT_LABS_MOUNT"
@@ -24,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command == "key":
         return _first_key()
+    if options.command == "sigma":
+        print(refusals_rule(Refusals()) + "---\n" + spike_rule(Spike()), end="")
+        return 0
     stop_on_signals()
     if options.exit_with_parent:
         stop_with_parent()
@@ -83,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m targets", description="Targets of Model Theft Labs.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("key", help="make a first administrator's key for --defence door:first_key=…")
+    commands.add_parser("sigma", help="print the rules that count, in Sigma, for a log store that holds the query log")
     serve = commands.add_parser("serve", help="serve a victim over HTTP")
     serve.add_argument("name", help=f"the victim: {', '.join(VICTIMS)}")
     serve.add_argument("--model", help=f"its model: {', '.join(MODELS)} (default: the vendor's choice)")

@@ -10,6 +10,7 @@ from targets.config import TargetConfig
 from targets.problems import register_problem_handlers
 from targets.target import Target
 from targets.watch import room as watch_room
+from targets.watch.control import open_control
 from targets.watch.desk import open_desk
 from targets.watch.device import Watch
 
@@ -42,5 +43,6 @@ def create_app(config: TargetConfig) -> Flask:
         app.register_blueprint(dataroom.blueprint)  # what only a lab has
     if any(isinstance(defence, Watch) for defence in config.defences):
         app.register_blueprint(watch_room.blueprint)  # likewise
+    open_control(app)  # likewise, and only with a token
     app.extensions["openapi"] = openapi.document(app)  # last: it describes every route above
     return app

@@ -60,12 +60,13 @@ def document(app: Flask) -> dict[str, Any]:
             operation = _operation(rule.endpoint, view, view.openapi)
             operation |= {"parameters": [_path_parameter(name) for name in sorted(rule.arguments)]}
             paths.setdefault(re.sub(r"<(\w+)>", r"{\1}", rule.rule), {})[method.lower()] = operation
+    schemas = _schemas(target) | (_CONTROL if "control" in app.blueprints else {})
     schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-API-Key"}}
     return {
         "openapi": "3.1.0",
         "info": {"title": target.description["title"], "version": "1", "description": _about(target)},
         "paths": paths,
-        "components": {"schemas": _schemas(target), "securitySchemes": schemes},
+        "components": {"schemas": schemas, "securitySchemes": schemes},
     }
 
 
@@ -143,6 +144,10 @@ _KEY_ROOM = {  # what targets.key_room takes and gives
     "KeyRequest": _object({"account": _TEXT, "role": _TEXT, "days": _NUMBER, "ticket": _TEXT}, ("days", "ticket")),
     "Rotation": _object({"overlap": {**_NUMBER, "description": "Seconds"}, "ticket": _TEXT}, ("overlap", "ticket")),
     "Trail": _object({"lines": _array(_object({**_LINE, "previous": _TEXT, "digest": _TEXT}))}),
+}
+_CONTROL = {  # what targets.watch.control takes
+    "Switch": _object({"name": _TEXT, "on": {"type": "boolean"}}),
+    "Webhook": _object({"to": _TEXT}),
 }
 _SAME_FOR_ALL = {
     "Model": _object(_MODEL),

@@ -84,6 +84,21 @@ class QueryLog:
         """Every record in order of arrival, for one key or for all."""
         return [_record(row) for row in self._database.read(_for_key(sa.select(_queries), key).order_by(_queries.c.id))]
 
+    def newest(self, count: int) -> list[tuple[int, Record]]:
+        """The last ``count`` records without their rows' content, oldest first, each with its number."""
+        columns = [column for column in _queries.c if column is not _queries.c.content]
+        rows = self._database.read(sa.select(*columns).order_by(_queries.c.id.desc()).limit(count))
+        return [(row.id, _record(row)) for row in reversed(rows)]
+
+    def by_key(self) -> dict[str, tuple[int, int]]:
+        """Rows answered and rows refused, by key."""
+        counts = [
+            sa.func.coalesce(sa.func.sum(sa.case((_queries.c.verdict == verdict, _queries.c.rows), else_=0)), 0)
+            for verdict in ("answered", "refused")
+        ]
+        rows = self._database.read(sa.select(_queries.c.key, *counts).group_by(_queries.c.key))
+        return {key: (int(answered), int(refused)) for key, answered, refused in rows}
+
     def usage(self, key: str) -> dict[str, Any]:
         """What ``key`` has used: all requests (invalid ones too), rows answered, and what was refused."""
         refused = _queries.c.verdict == "refused"
@@ -118,5 +133,6 @@ def _for_key(query: Any, key: str | None) -> Any:
 
 
 def _record(row: Any) -> Record:
-    content = None if row.content is None else np.frombuffer(row.content, dtype="<f8").reshape(-1, row.width)
+    stored = getattr(row, "content", None)
+    content = None if stored is None else np.frombuffer(stored, dtype="<f8").reshape(-1, row.width)
     return Record(row.time, row.key, row.source, row.rows, row.verdict, row.latency_ms, row.reason, content)

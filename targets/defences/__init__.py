@@ -90,7 +90,7 @@ DEFENCES: dict[str, type[Defence]] = {
 def parse_defence(text: str) -> Defence:
     """Build a defence from ``name`` or ``name:setting=value,setting=value``. Raises ValueError naming the mistake.
 
-    "menu" and "watch" are devices of the labs: see ``Menu`` and ``targets.watch.device.Watch``. "sentry" needs rows to
+    "menu", "watch" and "board" are devices of the labs: see ``Menu`` and targets.watch. "sentry" needs rows to
     know what is ordinary (``targets.watch.sentry.Sentry``); "switch:…" puts any of them behind a ``Switch``.
     """
     name, _, settings = text.partition(":")
@@ -110,10 +110,11 @@ def parse_defence(text: str) -> Defence:
 
 
 def _devices() -> dict[str, type[Defence]]:
-    from targets.watch.device import Watch  # they are made of defences, so they come after them
+    from targets.watch.board import Board  # they are made of defences, so they come after them
+    from targets.watch.device import Watch
     from targets.watch.sentry import Sentry
 
-    return {"watch": Watch, "sentry": Sentry}
+    return {"watch": Watch, "sentry": Sentry, "board": Board}
 
 
 def _setting(name: str, part: str, known: list[str]) -> tuple[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from targets.config import TargetConfig
 from targets.defences.base import Query
 from targets.defences.switch import Switch
-from targets.watch.delivery import Courier, open_channel
+from targets.watch.delivery import Channel, Courier, open_channel
 from targets.watch.outbox import Outbox
 from targets.watch.refusals import Refusals
 
@@ -33,9 +33,9 @@ class Desk:
         if config.alerts:
             self.courier.start()
 
-    def add_channel(self, address: str) -> None:
-        """Deliver to one more address while the target runs. Raises ValueError naming what is no address."""
-        self.courier.add(open_channel(address))
+    def add(self, channel: Channel) -> None:
+        """Deliver to one more channel while the target runs."""
+        self.courier.add(channel)
         self.courier.start()
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from targets.defences.base import Defence, Query, Refused
@@ -13,6 +14,12 @@ from targets.watch.guard import Guard
 from targets.watch.martingale import Martingale
 from targets.watch.reference import Reference
 from targets.watch.rules import Spike
+
+
+@lru_cache(maxsize=8)
+def reference_of(victim: str, seed: int) -> Reference:
+    """What is ordinary for a victim; made once, for all who ask."""
+    return Reference.of(load_victim(victim, seed=seed))
 
 
 class Sentry(Defence):
@@ -28,7 +35,7 @@ class Sentry(Defence):
     def __init__(
         self, victim: str = "digits", seed: int = 0, stop: bool = True, threshold: float = 100.0, rows: int = 200
     ):
-        martingale = Martingale(Reference.of(load_victim(victim, seed=seed)), threshold)
+        martingale = Martingale(reference_of(victim, seed), threshold)
         self.tell: Callable[[Alert], Any] = lambda alert: None
         self._acting = Guard([martingale], stop=bool(stop), deliver=self._pass_on)
         self._counting = Guard([Spike(rows)], stop=False, deliver=self._pass_on)

@@ -65,8 +65,16 @@ def _rule(
     }
     common = {"status": "experimental", "author": "Model Theft Labs", "tags": ["atlas.aml.t0024.002"]}
     logsource = {"product": "model_theft_labs", "service": "query_log"}
-    first = {"title": base_title, "name": name, **common, "logsource": logsource, "detection": detection}
-    second = {"title": title, **common, "description": about, "correlation": correlation, "falsepositives": [honest]}
+    first: dict[str, object] = {
+        "title": base_title,
+        "name": name,
+        **common,
+        "logsource": logsource,
+        "detection": detection,
+    }
+    second: dict[str, object] = {
+        "title": title, **common, "description": about, "correlation": correlation, "falsepositives": [honest],
+    }  # fmt: skip
     return "---\n".join([_yaml(first, "informational"), _yaml(second, level)])
 
 

@@ -31,12 +31,7 @@ WRONG = {id: answers for module in ANSWERS for id, answers in module.WRONG.items
 
 
 def _cases(table):
-    # One worker a lab: its victims are fitted once.
-    return [
-        pytest.param(id, name, marks=pytest.mark.xdist_group(f"answers-{id[:2]}"), id=f"{id} {name}")
-        for id, answers in table.items()
-        for name in answers
-    ]
+    return [pytest.param(id, name, id=f"{id} {name}") for id, answers in table.items() for name in answers]
 
 
 @pytest.fixture(scope="module")

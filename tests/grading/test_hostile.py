@@ -17,7 +17,6 @@ HERE = Path(__file__).parent / "hostile"
 OUTSIDE = Path("/tmp/hostile-was-here")
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("hostile"),
     pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's"),
 ]
 

@@ -84,7 +84,6 @@ def image(fresh_copy, plain_environment):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("clean environments")
 def test_a_binder_session_opens_the_course_home_with_a_kernel(image, jupyter):
     folder, variables = image
     command = ["./binder/start", "jupyter", "notebook", "--ip", "127.0.0.1", "--no-browser", "--allow-root"]
@@ -98,7 +97,6 @@ def test_a_binder_session_opens_the_course_home_with_a_kernel(image, jupyter):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("clean environments")
 def test_answers_are_left_out_and_victims_are_trained_in_advance(image):
     folder, variables = image
     assert not (folder / "solutions").exists()

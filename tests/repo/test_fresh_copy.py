@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("clean environments")]
+pytestmark = pytest.mark.slow
 
 
 def free_port() -> int:

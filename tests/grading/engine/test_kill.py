@@ -24,7 +24,6 @@ ROOT = Path(__file__).resolve().parents[3]
 LAB = "00_start_here"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("hostile"),
     pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's"),
 ]
 

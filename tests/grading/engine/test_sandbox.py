@@ -13,7 +13,6 @@ from grading.engine.examine import Examiner
 from grading.engine.inside import landlock
 
 pytestmark = [
-    pytest.mark.xdist_group("hostile"),
     pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's"),
 ]
 KINDS = ["namespaces", "walls"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from typing import Any
 
 from labkit.plots import COLOURS, DASHES
 
 WIDTH, HEIGHT = 660, 250
 LEFT, RIGHT, TOP, BOTTOM = 46, 520, 34, 210
-MOST_LINES = 5
+MOST_LINES, LEAST_ROWS, MOST_MARKS = 5, 20, 4
 _SVG_DASHES = {"-": "", "--": "7 4", "-.": "8 3 2 3", ":": "2 3"}
 
 
@@ -23,8 +24,11 @@ def curve_sentence(picture: dict[str, Any]) -> str:
     return "Estimated agreement of a copy: " + ("; ".join(words) or "no key has enough answers yet") + "."
 
 
-def curve_svg(picture: dict[str, Any]) -> str:
-    """An SVG on a white card; the same numbers stand in the table of keys."""
+def curve_svg(picture: dict[str, Any], marks: Sequence[tuple[int, str]] = ()) -> str:
+    """An SVG on a white card; the same numbers stand in the table of keys.
+
+    ``marks`` are (rows, words): upright lines that say when something was switched.
+    """
     drawn = _drawn(picture)
     most = max([100, *(facts["curve"][-1][0] for facts in drawn)])
     most = -(-most // 100) * 100
@@ -35,6 +39,7 @@ def curve_svg(picture: dict[str, Any]) -> str:
         f'<text x="{LEFT - 34}" y="18" font-size="13" font-weight="bold">What has left the house</text>',
         *_grid(most),
         *_baseline(picture["baseline"]),
+        *_marks(marks, most),
     ]
     taken: list[float] = []
     for i, facts in enumerate(drawn):
@@ -43,7 +48,7 @@ def curve_svg(picture: dict[str, Any]) -> str:
 
 
 def _drawn(picture: dict[str, Any]) -> list[dict[str, Any]]:
-    return [facts for facts in picture["keys"] if facts["curve"]][:MOST_LINES]
+    return [facts for facts in picture["keys"] if facts["curve"] and facts["answered"] >= LEAST_ROWS][:MOST_LINES]
 
 
 def _x(rows: float, most: int) -> float:
@@ -74,6 +79,18 @@ def _baseline(share: float) -> list[str]:
         f'<line x1="{LEFT}" x2="{RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#555" stroke-dasharray="2 3"/>',
         f'<text x="{RIGHT - 4}" y="{y - 4:.1f}" text-anchor="end" fill="#555">knowing nothing {share:.2f}</text>',
     ]
+
+
+def _marks(marks: Sequence[tuple[int, str]], most: int) -> list[str]:
+    parts = []
+    for i, (rows, words) in enumerate(marks[-MOST_MARKS:]):
+        x, y = _x(min(rows, most), most), BOTTOM - 8 - 13 * i
+        side, anchor = (-5, "end") if rows > most / 2 else (5, "start")
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{BOTTOM}" stroke="#D55E00" stroke-width="1.2"/>')
+        parts.append(
+            f'<text x="{x + side:.1f}" y="{y}" text-anchor="{anchor}" fill="#A84300">{html.escape(words)}</text>'
+        )
+    return parts
 
 
 def _line(facts: dict[str, Any], most: int, colour: str, dash: str, taken: list[float]) -> list[str]:

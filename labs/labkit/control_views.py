@@ -5,10 +5,11 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Iterable, Sequence
+from textwrap import shorten
 from typing import Any
 
 Picture = dict[str, Any]
-SHOWN_KEYS = 6
+SHOWN_KEYS, SHOWN_QUERIES = 6, 8
 
 _LABELS = {
     "sentry": "Stop alarmed keys",
@@ -25,11 +26,12 @@ STYLE = """<style>
 .mtl-room td {padding: 2px 10px 2px 0; border-bottom: 1px solid var(--jp-border-color2, #ddd); white-space: nowrap}
 .mtl-room td.wide {white-space: normal}
 .mtl-room .n {text-align: right}
-.mtl-room h4 {margin: 10px 0 3px; font-size: 13px; color: var(--jp-ui-font-color1, #222)}
+.mtl-room h4 {margin: 10px 0 3px; font-size: 13px; line-height: 1.35; color: var(--jp-ui-font-color1, #222)}
 .mtl-room p {margin: 3px 0; font-size: 12px; line-height: 1.45; color: var(--jp-ui-font-color1, #222)}
 .mtl-room p.status {font-size: 13.5px; padding: 6px 10px; border-left: 4px solid #0072B2;
   background: var(--jp-layout-color2, #f3f3f3)}
 .mtl-room p.status.alert {border-left-color: #D55E00}
+.mtl-room p.numbers {padding: 0 10px 4px; font-size: 13px}
 .mtl-room b.alarm {color: var(--jp-ui-font-color0, #000); border-bottom: 2px solid #D55E00}
 </style>"""
 
@@ -41,29 +43,39 @@ def switch_label(name: str) -> str:
     return f"{label} ({settings.replace(',', ', ')})" if settings and kind != "sentry" else label
 
 
-def status(picture: Picture, thief: str = "") -> str:
-    """The state of things in one or two sentences, read out by screen readers when it changes."""
+def status(picture: Picture) -> str:
+    """What has happened, in a sentence that changes only when something does: screen readers read it out each time."""
     alerts = [alert for alert in picture["alerts"] if not alert["held"]]
-    words = f"{len(alerts)} alert{'' if len(alerts) == 1 else 's'}."
+    words = f"{len(alerts)} alert{'' if len(alerts) == 1 else 's'}"
+    if alerts:
+        newest = alerts[-1]
+        words += f", the newest: {newest['detector']} for {newest['key']}, priority {newest['priority']}"
+    on = [switch_label(switch["name"]) for switch in picture["switches"] if switch["on"]]
+    return f"{words}. On: {', '.join(on) or 'no defence'}."
+
+
+def numbers(picture: Picture, thief: str = "") -> str:
+    """Rows and agreement of the thief's key, or of all; changes all the time, so nobody is made to listen to it."""
     keys = {facts["key"]: facts for facts in picture["keys"]}
     if not keys:
         return "No query yet. Start a theft, or ask this target from a cell of yours."
-    if thief in keys:
-        facts = keys[thief]
-        words += f" {thief}: {facts['answered']:,} rows answered, {facts['refused']:,} refused"
-        if facts["curve"]:
-            share, base = facts["curve"][-1][1], picture["baseline"]
-            words += f"; a copy made of its answers agrees on {share:.0%} of test rows (knowing nothing: {base:.0%})"
-        words += "."
-    else:
-        words += f" {sum(facts['answered'] for facts in keys.values()):,} rows answered to {len(keys)} keys; no theft."
-    on = [switch_label(switch["name"]) for switch in picture["switches"] if switch["on"]]
-    return f"{words} On: {', '.join(on) or 'no defence'}."
+    if thief not in keys:
+        return f"{sum(facts['answered'] for facts in keys.values()):,} rows answered to {len(keys)} keys; no theft."
+    facts, base = keys[thief], picture["baseline"]
+    words = f"{thief}: {facts['answered']:,} rows answered, {facts['refused']:,} refused"
+    if facts["curve"]:
+        words += f"; a copy made of its answers agrees on {facts['curve'][-1][1]:.0%} of test rows"
+    return f"{words} (knowing nothing: {base:.0%})."
 
 
 def status_html(text: str, alert: bool = False) -> str:
     """The status line."""
     return f'{STYLE}<p class="status{" alert" if alert else ""}" role="status">{html.escape(text)}</p>'
+
+
+def numbers_html(text: str) -> str:
+    """The line of numbers."""
+    return f'<p class="numbers">{html.escape(text)}</p>'
 
 
 def keys_html(picture: Picture) -> str:
@@ -76,7 +88,7 @@ def keys_html(picture: Picture) -> str:
         lines.append([
             html.escape(facts["key"]), f"{facts['answered']:,}", f"{facts['refused']:,}",
             *(_number(features.get(name), digits) for name, digits in (("far", 2), ("gap", 2), ("unsure", 2))),
-            f"{facts['capital']:.3g}" if "capital" in facts else "…", state, agreement,
+            _capital(facts.get("capital")), state, agreement,
         ])  # fmt: skip
     heads = ("key", "answered", "refused", "far", "gap", "unsure", "capital", "watch", "copy agrees")
     more = len(picture["keys"]) - SHOWN_KEYS
@@ -95,7 +107,7 @@ def alerts_html(picture: Picture, received: int | None = None) -> str:
     lines = [
         [
             _clock(alert["time"]), f"<b class='alarm'>{html.escape(alert['priority'])}</b>",
-            html.escape(alert["detector"]), html.escape(alert["key"]), html.escape(f"{alert['reason']} ({alert['queries_seen']:,} seen)"),
+            html.escape(alert["detector"]), html.escape(alert["key"]), html.escape(alert["reason"]),
             "held back" if alert["held"] else "delivered" if alert["delivered_to"] else "on record",
         ]
         for alert in reversed(picture["alerts"])
@@ -110,9 +122,9 @@ def stream_html(picture: Picture) -> str:
     lines = [
         [
             _clock(record["time"]), html.escape(record["key"]), f"{record['rows']:,}", html.escape(record["verdict"]),
-            html.escape(record["reason"][:60]),
+            html.escape(shorten(record["reason"], 36, placeholder="…")),
         ]
-        for record in reversed(picture["stream"])
+        for record in reversed(picture["stream"][-SHOWN_QUERIES:])
     ]  # fmt: skip
     heads = ("time", "key", "rows", "verdict", "reason")
     return "<h4>Query stream</h4>" + (_table(heads, lines, numbers=(2,), wide=(4,)) if lines else "<p>Quiet.</p>")
@@ -132,6 +144,12 @@ def _table(
 
 def _number(value: float | None, digits: int) -> str:
     return "…" if value is None else f"{value:.{digits}f}"
+
+
+def _capital(value: float | None) -> str:
+    if value is None:
+        return "…"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2f}" if value >= 0.01 else "&lt; 0.01"
 
 
 def _clock(seconds: float) -> str:

@@ -51,15 +51,28 @@ def picture(**changes):
     }  # fmt: skip
 
 
-def test_the_status_says_what_matters_in_words():
-    words = control_views.status(picture(), "thief 1")
-    assert words == (
-        "1 alert. thief 1: 120 rows answered, 8 refused; a copy made of its answers agrees on 88% of test rows "
-        "(knowing nothing: 50%). On: Labels only."
+def test_the_status_says_what_has_happened_and_the_numbers_how_much():
+    assert control_views.status(picture()) == ("1 alert, the newest: spike for thief 1, priority low. On: Labels only.")
+    assert control_views.status(picture(alerts=[], switches=[])) == "0 alerts. On: no defence."
+    assert control_views.numbers(picture(), "thief 1") == (
+        "thief 1: 120 rows answered, 8 refused; a copy made of its answers agrees on 88% of test rows "
+        "(knowing nothing: 50%)."
     )
-    calm = control_views.status(picture(alerts=[], switches=[], keys=[facts("a"), facts("b")]))
-    assert calm == "0 alerts. 240 rows answered to 2 keys; no theft. On: no defence."
-    assert control_views.status(picture(keys=[])).startswith("No query yet")
+    calm = control_views.numbers(picture(keys=[facts("a"), facts("b")]))
+    assert calm == "240 rows answered to 2 keys; no theft."
+    assert control_views.numbers(picture(keys=[])).startswith("No query yet")
+
+
+def test_the_curve_shows_when_a_switch_was_turned():
+    drawing = curve_svg(picture(), [(60, "on: Limit rows"), (110, "off: <b>")])
+    assert [one.text for one in ElementTree.fromstring(drawing) if (one.text or "").startswith("o")] == [
+        "on: Limit rows", "off: <b>",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("capital", "shown"), [(1e-9, "&lt; 0.01"), (0.5, "0.50"), (123456.7, "123,457")])
+def test_a_capital_is_shown_as_people_write_numbers(capital, shown):
+    assert f">{shown}<" in control_views.keys_html(picture(keys=[facts(capital=capital)]))
 
 
 def test_alerts_held_back_are_shown_but_not_counted():
@@ -79,7 +92,7 @@ def test_no_key_or_reason_becomes_markup(view):
     seen = picture(
         keys=[facts(evil)],
         alerts=[dict(picture()["alerts"][0], key=evil, detector=evil, reason=evil, priority=evil)],
-        stream=[dict(picture()["stream"][0], key=evil, reason=evil, verdict=evil)],
+        stream=[dict(picture()["stream"][0], key=evil, reason=evil[:30], verdict=evil)],
     )
     assert "<img" not in view(seen)
     assert "&lt;img" in view(seen)
@@ -222,20 +235,21 @@ def room():
 
 
 def test_the_panel_follows_theft_switch_and_alert(room):
-    assert "No query yet" in room.status.value or "no theft" in room.status.value
+    assert "No query yet" in room.numbers.value
     room.kind.value = "owns real rows"
     room.start.click()
     assert (room.start.disabled, room.stop.disabled) == (False, True), "the panel follows at its next look"
     for _ in range(16):
         room._beat()
     assert (room.start.disabled, room.stop.disabled) == (True, False)
-    assert f"thief 1: {16 * BATCH} rows answered, 0 refused" in room.status.value
+    assert f"thief 1: {16 * BATCH} rows answered, 0 refused" in room.numbers.value
     assert "thief 1" in room.curve.value
     room.switches[BUCKET].value = True
     for _ in range(30):
         room._beat()
     assert "refusals" in room.alerts.value
     assert "On: Limit rows (rows=100, rate=1.0)" in room.status.value
+    assert "on: Limit rows" in room.curve.value
     assert room.receiver.wait_for(1)
     assert {alert["user"]["id"] for alert in room.receiver.alerts} == {"thief 1"}
     room.refresh()

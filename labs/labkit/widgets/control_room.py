@@ -32,7 +32,8 @@ class ControlRoom:
         self.target, self.controls = launch_controlled(victim, defences, seed=seed)
         self.traffic = Traffic(self.target, seed=seed)
         self.receiver: Receiver | None = None
-        self._lock, self._thief, self._told = threading.RLock(), "", ""
+        self._lock, self._thief = threading.RLock(), ""
+        self._marks: list[tuple[int, str]] = []  # rows the thief had when a switch was turned, and which
         self._pulse = Pulse(self._beat, self._failed)
         self._build(self.controls.picture())
         # A graded run looks at the picture once and has no use for clocks and listeners.
@@ -45,7 +46,7 @@ class ControlRoom:
     def start_theft(self, kind: str | None = None) -> None:
         """A thief begins; ``kind`` is one of labkit.control.THIEVES, by default the one chosen in the panel."""
         with self._lock:
-            self._thief = self.traffic.start_theft(kind or self.kind.value)
+            self._thief, self._marks = self.traffic.start_theft(kind or self.kind.value), []
         self._pulse.start()
         self._pulse.hurry()
 
@@ -67,8 +68,9 @@ class ControlRoom:
             picture = self.controls.picture()
             received = None if self.receiver is None else len(self.receiver.alerts)
             shown = {
-                self.status: views.status_html(views.status(picture, self._thief), bool(picture["alerts"])),
-                self.curve: curve_svg(picture),
+                self.status: views.status_html(views.status(picture), bool(picture["alerts"])),
+                self.numbers: views.numbers_html(views.numbers(picture, self._thief)),
+                self.curve: curve_svg(picture, self._marks),
                 self.keys: views.keys_html(picture),
                 self.alerts: views.alerts_html(picture, received),
                 self.stream: views.stream_html(picture),
@@ -112,16 +114,16 @@ class ControlRoom:
         self.start.on_click(lambda _: self._clicked(self.start_theft))
         self.stop.on_click(lambda _: self._clicked(self.stop_theft))
         self.switches = {switch["name"]: self._switch(w, switch) for switch in picture["switches"]}
-        self.status, self.curve, self.keys, self.alerts, self.stream = (w.HTML() for _ in range(5))
-        heading = w.HTML("<h4>Defences, in the order a query meets them</h4>")
+        self.status, self.numbers, self.curve, self.keys, self.alerts, self.stream = (w.HTML() for _ in range(6))
+        heading = w.HTML("<h4>Defences, as a query meets them</h4>")
         left = w.VBox([self.kind, w.HBox([self.start, self.stop]), heading, *self.switches.values()])
         left.layout.width, left.layout.flex = "22em", "0 0 auto"
         for panel in (self.curve, self.alerts, self.stream):
             panel.layout.flex, panel.layout.min_width, panel.layout.overflow = "1 1 20em", "20em", "hidden"
         wrap = w.Layout(flex_flow="row wrap", grid_gap="0 24px", align_items="flex-start")
         self.panel = w.VBox([
-            self.status, w.HBox([left, self.curve], layout=wrap), self.keys,
-            w.HBox([self.alerts, self.stream], layout=wrap),
+            self.status, self.numbers, w.HBox([left, self.curve], layout=wrap),
+            w.HBox([self.alerts, self.stream], layout=wrap), self.keys,
         ])  # fmt: skip
         self.panel.add_class("mtl-room")
 
@@ -135,6 +137,9 @@ class ControlRoom:
 
     def _turn(self, name: str, on: bool) -> None:
         self.controls.turn(name, on)
+        if self._thief:
+            rows = int(self.target.usage(self._thief)["rows"])
+            self._marks.append((rows, f"{'on' if on else 'off'}: {views.switch_label(name).partition(' (')[0]}"))
         self.refresh()
 
     def _clicked(self, action: Callable[..., None], *arguments: Any) -> None:

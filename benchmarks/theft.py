@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -164,13 +165,8 @@ def experiments(seeds: range) -> Iterator[tuple[str, list[str]]]:
     for name, budgets, count in (("tumour", (31, 155, 310), seeds), ("digits", (65, 325, 1300), few)):
         for digits in (3, 2, 1):
             for budget in budgets:
-                runs = run(
-                    name,
-                    "linear",
-                    lambda a, v, r, b=budget: steal_rounded(a, v.pool.X, budget=b, rng=r),
-                    count,
-                    (Rounding(digits),),
-                )
+                thief = partial(_steal_rounded, budget=budget)
+                runs = run(name, "linear", thief, count, (Rounding(digits),))
                 yield "Rounded answers, linear models", runs.line(f"{name}, {_decimals(digits)}, {budget:,} queries")
     yield from _trees(seeds, few)
     yield (
@@ -202,6 +198,18 @@ def experiments(seeds: range) -> Iterator[tuple[str, list[str]]]:
     yield "Last hidden layer", widths.line("digits narrow (4 to 8 units), rank of the answers")
 
 
+def _steal_rounded(api: Any, victim: Any, rng: np.random.Generator, budget: int) -> Any:
+    return steal_rounded(api, victim.pool.X, budget=budget, rng=rng)
+
+
+def _steal_tree(api: Any, victim: Any, rng: np.random.Generator, owns_pool: bool) -> Any:
+    return steal_tree(api, rng=rng, pool=victim.pool.X if owns_pool else None)
+
+
+def _note(copy: Any, victim: Any, digits: int | None) -> str:
+    return f"{_answers(victim, digits)}"
+
+
 def _trees(seeds: range, few: range) -> Iterator[tuple[str, list[str]]]:
     cases = [
         ("credit", "pool owned", True, None, seeds), ("fraud", "pool owned", True, None, seeds),
@@ -210,8 +218,8 @@ def _trees(seeds: range, few: range) -> Iterator[tuple[str, list[str]]]:
     ]  # fmt: skip
     for name, owns, pool, digits, count in cases:
         runs = run(
-            name, "tree", lambda a, v, r, pool=pool: steal_tree(a, rng=r, pool=v.pool.X if pool else None), count,
-            () if digits is None else (Rounding(digits),), note=lambda c, v, digits=digits: f"{_answers(v, digits)}",
+            name, "tree", partial(_steal_tree, owns_pool=pool), count,
+            () if digits is None else (Rounding(digits),), note=partial(_note, digits=digits),
         )  # fmt: skip
         leaves = [load_victim(name, seed=s, model="tree").estimator.get_n_leaves() for s in count]
         perfect = sum(t == u == 1 for t, u in zip(runs.test, runs.uniform, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def make_scene(card: ModelCard, own: Any, test: Any, *, seed: Any, tests: bool =
     visits = _customers(card, np.asarray(test), rng, accounts)
     crew = _crew(card, np.asarray(own), rng, accounts, tests)
     return Scene(sorted(visits, key=lambda visit: visit.time), accounts, crew, NINE + LENGTH)
+
+
+def liar(event: Mapping[str, Any]) -> str | None:
+    """A playbook that lies: a key linked to a contained one gets decoys, unless many accounts share its address.
+
+    An alert that nothing explains is asked to step up first; who does not answer gets decoys, too.
+    """
+    if event["kind"] == "alert":
+        return None if event["contract"] == "what-if" or event["confirmed"] else "step up"
+    if event["kind"] == "new address" and event["linked"]:
+        return "honeypot" if event["sharing"] <= 3 else "step up"
+    return {"confirmed": "watch", "unanswered": "honeypot"}.get(event["kind"])
 
 
 def _key(rng: np.random.Generator) -> str:

@@ -26,7 +26,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--root", help="the course's folder; this project without")
     parser.add_argument("--student", default="*", help="whose submission (a pattern); everybody's without")
     parser.add_argument("--jobs", type=int, default=0, help="submissions at once; one a core without")
+    parser.add_argument("--dask", metavar="ADDRESS", default="", help="grade on the workers of this Dask scheduler")
     parser.add_argument("--cell-seconds", type=float, help="the longest one cell may run; Execute.timeout without")
+    parser.add_argument("--run-every-cell", action="store_true", help="run what no grade depends on, too")
     parser.add_argument("--force", action="store_true", help="grade unchanged submissions again, too")
     parser.add_argument("--trust-submissions", action="store_true", help="run them unconfined, as you, on this machine")
 
@@ -38,31 +40,36 @@ def main(options: argparse.Namespace) -> int:
         return 2
     from grading.engine.course import load
     from grading.engine.released import NotOurs
-    from grading.engine.run import Settings, autograde
+    from grading.engine.run import Settings, Stopped, autograde
     from grading.engine.sandbox import NoSandbox
 
     course, config = load(options.root, student=options.student)
     if options.cell_seconds:
         config.Execute.timeout = options.cell_seconds
+    if options.run_every_cell:
+        config.Autograde.run_every_cell = True
     bar = sys.stderr.isatty()
-    settings = Settings(options.jobs, options.trust_submissions, options.force, patience_of(config), bar)
+    settings = Settings(
+        options.jobs, options.trust_submissions, options.force, patience_of(config), bar, dask=options.dask
+    )
     if not bar:
         settings.say = lambda line: print(line, flush=True)
     try:
         summary = autograde(course, options.lab, settings, config)
-    except (NotOurs, NoSandbox, FileNotFoundError) as error:
+    except (NotOurs, NoSandbox, FileNotFoundError, Stopped) as error:
         print(error, file=sys.stderr)
         return 2
     report(summary, print)
-    return 1 if summary.failed else 0
+    return 1 if summary.failed or summary.stopped else 0
 
 
 def patience_of(config: Any) -> Patience:
-    """Time limits from nbgrader's own setting for a cell, Execute.timeout."""
+    """Time limits from nbgrader's own setting for a cell, Execute.timeout; Autograde.run_every_cell is ours."""
     from grading.engine.attempt import Patience
 
     cell = float(config.Execute.get("timeout", Patience.cell))
-    return Patience(cell=cell, whole=5 * cell)
+    every_cell = str(config.Autograde.get("run_every_cell", False)) in ("True", "1")
+    return Patience(cell=cell, whole=5 * cell, every_cell=every_cell)
 
 
 def report(summary: Summary, say: Callable[[str], None]) -> None:
@@ -77,6 +84,11 @@ def report(summary: Summary, say: Callable[[str], None]) -> None:
         f"{len(summary.graded)} graded, {len(summary.kept)} unchanged since the last run and kept, "
         f"{len(summary.failed)} not graded."
     )
-    if summary.graded:
-        walls = ", ".join(summary.walls) or "none: submissions were trusted"
-        say(f"Walls around each submission: {walls}.")
+    for walls, count in summary.walls.most_common():
+        around = "each submission" if len(summary.walls) == 1 else f"{count} of the submissions"
+        trusted = " only: submissions were trusted" if walls == ("limits",) else ""
+        say(f"Walls around {around}: {', '.join(walls)}{trusted}.")
+    for note in summary.notes:
+        say(note)
+    if summary.stopped:
+        say(summary.stopped)

@@ -34,6 +34,7 @@ class Examiner:
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
         self._judges: Judges | None = None
+        self._closed = False
 
     def run(
         self,
@@ -80,6 +81,8 @@ class Examiner:
     def _ready(self) -> tuple[Zygote, Judges]:
         """The warm processes, started if they are not there (any more)."""
         with self._lock:
+            if self._closed:
+                raise EngineFailed("the run was ended")
             if self._judges is None or not self._judges.alive:
                 if self._judges:
                     self._judges.close()
@@ -104,7 +107,8 @@ class Examiner:
         return forkable
 
     def close(self) -> None:
-        """End the warm processes."""
+        """End the warm processes, and with them the submissions under way."""
+        self._closed = True
         for process in (self._zygote, self._judges):
             if process is not None:
                 process.close()

@@ -59,12 +59,19 @@ class Graded:
 def grade(examiner: Examiner, release: Release, folder: Path, student: str, *, slot: int = 0) -> Graded:
     """Grade what ``student`` handed in, in ``folder``. Raises only for failures of the engine's own."""
     submission = read(folder, release.name)
-    result = Graded(student, fingerprint(submission, release, student, examiner.secret))
+    content = fingerprint(submission, release, student, examiner.secret)
+    return grade_what_was_read(examiner, release, submission, Graded(student, content), slot=slot)
+
+
+def grade_what_was_read(
+    examiner: Examiner, release: Release, submission: Submission, result: Graded, *, slot: int = 0
+) -> Graded:
+    """The rest of it, which needs no folder of the learner's: fills ``result`` and returns it."""
     mended = reassemble(release, submission)
     outcome = Outcome()
     if submission.readable:
         warm = mended.locked > 0
-        outcome = examiner.run(mended.to_run(), learner=student, files=submission.files, warm=warm, slot=slot)
+        outcome = examiner.run(mended.to_run(), learner=result.student, files=submission.files, warm=warm, slot=slot)
     result.walls, result.seconds = outcome.walls, round(outcome.seconds, 3)
     result.findings = [*mended.findings, *_incidents(outcome)]
     _fill(mended, outcome, result, submission.readable)

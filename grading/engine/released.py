@@ -27,14 +27,18 @@ class Release:
     @classmethod
     def read(cls, path: Path) -> Release:
         """Read a released notebook. Raises NotOurs if a graded cell cannot belong to an exercise."""
-        notebook = json.loads(path.read_text(encoding="utf-8"))
+        return cls.of(path.stem, json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def of(cls, name: str, notebook: dict) -> Release:
+        """The released notebook ``name`` that was read already."""
         exercises = {}
         for cell in notebook["cells"]:
             cell["source"] = "".join(cell["source"])
             marks = cell["metadata"].get("nbgrader", {})
             if marks.get("grade") and not marks.get("solution"):
-                exercises[marks["grade_id"]] = _exercise(marks, path)
-        return cls(path.stem, notebook, exercises)
+                exercises[marks["grade_id"]] = _exercise(marks, name)
+        return cls(name, notebook, exercises)
 
     def verify(self) -> None:
         """Raise NotOurs if a graded cell's exercise is not in the registry, or worth something else there."""
@@ -61,11 +65,17 @@ class Release:
                 count += 1
         return count
 
+    @property
+    def setup(self) -> list[str]:
+        """Sources of those cells."""
+        code = [cell["source"] for cell in self.notebook["cells"] if cell["cell_type"] == "code"]
+        return code[: self.locked_first]
 
-def _exercise(marks: dict, path: Path) -> str:
+
+def _exercise(marks: dict, name: str) -> str:
     match = _CHECK.match(marks["grade_id"])
     if not match:
-        raise _not_ours(path.name, marks["grade_id"])
+        raise _not_ours(name, marks["grade_id"])
     return f"{match[1]}.{match[2]}"
 
 

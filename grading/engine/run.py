@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import hashlib
-import json
 import os
-import threading
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from grading.engine import sandbox
+from grading.engine import sandbox, slots
 from grading.engine.attempt import Patience
 from grading.engine.examine import Examiner
-from grading.engine.grade import Graded, fingerprint, grade, table_row
-from grading.engine.gradebook import Writer, write_whole
+from grading.engine.grade import Graded, fingerprint, grade
+from grading.engine.gradebook import Writer
+from grading.engine.records import Records
 from grading.engine.released import Release
 from grading.engine.submission import read
 
 SECRET = "MODEL_THEFT_LABS_SECRET"
 KEPT = ".model-theft-labs/graded"
+# Each learner, and a function that gives the result or raises what stood in its way.
+Results = Generator[tuple[str, Callable[[], Graded]], None, None]
 
 
 @dataclass
 class Summary:
-    """What a run did: results that are new, learners whose unchanged result was kept, and failures of the engine's."""
+    """What a run did: results that are new (without their notebooks), learners whose unchanged result was kept,
+    failures of the engine's, the walls that stood and around how many, and why a run stopped early, if it did.
+    """
 
     graded: list[Graded] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    walls: list[str] = field(default_factory=list)
+    walls: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
+    stopped: str = ""
 
 
 @dataclass
 class Settings:
-    """How a class is graded. ``force`` grades unchanged submissions again; ``trust`` runs them without a sandbox."""
+    """How a class is graded. ``force`` grades unchanged submissions again; ``trust`` runs them without a sandbox;
+    ``dask`` is the address of a scheduler whose workers grade in place of this machine.
+    """
 
     jobs: int = 0
     trust: bool = False
@@ -46,12 +53,17 @@ class Settings:
     patience: Patience = field(default_factory=Patience)
     progress: bool = True
     say: Callable[[str], None] = lambda text: None
+    dask: str = ""
+
+
+class Stopped(Exception):
+    """A run cannot go on, for a reason that is nobody's submission; what is graded stays graded."""
 
 
 def autograde(coursedir: Any, lab: str, settings: Settings, config: Any = None) -> Summary:
     """Grade every submission of ``lab`` that ``coursedir`` (nbgrader's CourseDirectory) holds.
 
-    Raises NotOurs, NoSandbox or FileNotFoundError with a sentence before anything is run.
+    Raises NotOurs, NoSandbox, FileNotFoundError or Stopped with a sentence before anything is run.
     """
     release = find_release(coursedir, lab)
     waiting = dict(submissions(coursedir, lab))
@@ -68,8 +80,8 @@ def autograde(coursedir: Any, lab: str, settings: Settings, config: Any = None) 
                 del waiting[student]
     if waiting:
         release.verify()
-        plan = sandbox.choose(trust=settings.trust)
-        _run(plan, release, waiting, records, summary, settings, (coursedir, config, secret))
+        with contextlib.closing(_results(release, waiting, settings, secret, summary)) as results:
+            _save(results, len(waiting), (coursedir, release, config), records, summary, settings)
     return summary
 
 
@@ -98,73 +110,21 @@ def submissions(coursedir: Any, lab: str) -> Iterator[tuple[str, Path]]:
             yield folder.name, place
 
 
-class Records:
-    """What was graded, on disk: one small file a learner, written last."""
+def _results(release: Release, waiting: dict[str, Path], settings: Settings, secret: str, summary: Summary) -> Results:
+    """Whoever grades: this machine's cores, or a cluster's. What makes it impossible is raised here, at once."""
+    if settings.dask:
+        from grading.engine.dask_run import OnDask
 
-    def __init__(self, folder: Path, coursedir: Any, lab: str):
-        self._folder, self._coursedir, self._lab = folder, coursedir, lab
-
-    def is_current(self, student: str, content: str) -> bool:
-        """Whether this very submission was graded by this very code, and its graded notebook is still there."""
-        graded = self._coursedir.format_path(self._coursedir.autograded_directory, student, self._lab)
-        if not (Path(graded) / f"{self._lab}.ipynb").exists():
-            return False
-        try:
-            kept = json.loads(self._file(student).read_text(encoding="utf-8"))
-            return (
-                kept["content"] == content and kept["gradebook"] == self._coursedir.db_url and self._gradebook_there()
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return False
-
-    def keep(self, result: Graded) -> None:
-        """Note that ``result`` is in the gradebook."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        row = {**table_row(result), "content": result.content, "gradebook": self._coursedir.db_url}
-        write_whole(self._file(result.student), json.dumps(row, indent=1))
-
-    def rows(self) -> list[dict]:
-        """Every learner's line."""
-        found = []
-        for file in sorted(self._folder.glob("*.json")):
-            with contextlib.suppress(OSError, ValueError):
-                found.append(json.loads(file.read_text(encoding="utf-8")))
-        return sorted(found, key=lambda row: row["learner"])
-
-    def write_table(self) -> Path:
-        """The instructor's table: what each earned, what was wrong with the file, what was repaired."""
-        place = self._folder.parent / f"{self._lab}.csv"
-        with place.open("w", encoding="utf-8", newline="", errors="replace") as file:
-            table = csv.DictWriter(
-                file, ["learner", "points", "of", "wrong with the file", "repaired", "seconds"], extrasaction="ignore"
-            )
-            table.writeheader()
-            # A cell that starts with = would be a formula to a spreadsheet.
-            table.writerows(
-                {k: f"'{v}" if str(v).startswith(("=", "+", "-", "@")) else v for k, v in row.items()}
-                for row in self.rows()
-            )
-        return place
-
-    def _file(self, student: str) -> Path:
-        name = hashlib.sha256(student.encode("utf-8", "replace")).hexdigest()[:24]
-        return self._folder / f"{name}.json"
-
-    def _gradebook_there(self) -> bool:
-        url = self._coursedir.db_url
-        return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).exists()
+        return OnDask(release, waiting, settings, secret, summary.notes).results()
+    return _here(sandbox.choose(trust=settings.trust), release, waiting, settings, secret)
 
 
-def _run(plan, release, waiting, records, summary, settings, course) -> None:
-    coursedir, config, secret = course
+def _here(plan: sandbox.Plan, release: Release, waiting: dict[str, Path], settings: Settings, secret: str) -> Results:
+    """Results from this machine, in the order in which they come."""
     jobs = max(1, min(settings.jobs or os.cpu_count() or 1, len(waiting)))
-    setup = [c["source"] for c in release.notebook["cells"] if c["cell_type"] == "code"][: release.locked_first]
-    slots = _Slots(jobs)
     with (
-        Examiner(plan, secret=secret, patience=settings.patience, setup=setup) as examiner,
+        Examiner(plan, secret=secret, patience=settings.patience, setup=release.setup) as examiner,
         ThreadPoolExecutor(jobs) as pool,
-        _bar(len(waiting), settings) as bar,
-        Writer(coursedir, release, config) as writer,
     ):
 
         def one(student: str, folder: Path) -> Graded:
@@ -176,45 +136,44 @@ def _run(plan, release, waiting, records, summary, settings, course) -> None:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
-                    settings.say(_finish(future, running.pop(future), writer, records, summary))
-                    bar.update()
+                    yield running.pop(future), future.result
         except BaseException:
             for future in running:
                 future.cancel()
             examiner.close()
             raise
+
+
+def _save(
+    results: Results, total: int, course: tuple[Any, Release, Any], records: Records, summary: Summary,
+    settings: Settings,
+) -> None:  # fmt: skip
+    """The one writer: each result as it comes. A run that is stopped leaves the table of what it has."""
+    with _bar(total, settings) as bar, Writer(*course) as writer:
+        try:
+            for student, result in results:
+                settings.say(_finish(student, result, writer, records, summary))
+                bar.update()
+        except Stopped as reason:
+            summary.stopped = str(reason)
     records.write_table()
 
 
-def _finish(future: Future[Graded], student: str, writer: Writer, records: Records, summary: Summary) -> str:
+def _finish(student: str, result: Callable[[], Graded], writer: Writer, records: Records, summary: Summary) -> str:
     """Save one result, and say it. Whatever goes wrong with one learner stops nobody else."""
     try:
-        result = future.result()
-        writer.save(result)
-        records.keep(result)
+        graded = result()
+        writer.save(graded)
+        records.keep(graded)
     except Exception as error:
         summary.failed[student] = f"{type(error).__name__}: {error}"[:500]
         return f"{student}: not graded"
-    summary.graded.append(result)
-    summary.walls = summary.walls or result.walls
-    return f"{student}: {result.earned:g} of {sum(result.points.values()):g} points"
-
-
-class _Slots:
-    """Numbers 0 to n - 1, lent to runs at the same time: each has its own uid."""
-
-    def __init__(self, count: int):
-        self._free, self._lock = list(range(count)), threading.Lock()
-
-    @contextlib.contextmanager
-    def taken(self) -> Iterator[int]:
-        with self._lock:
-            slot = self._free.pop()
-        try:
-            yield slot
-        finally:
-            with self._lock:
-                self._free.append(slot)
+    graded.notebook = {}  # it is on disk; a class of thousands need not fit into memory
+    summary.graded.append(graded)
+    if graded.walls:  # none around what could not be run
+        # A number in it (the uid) tells submissions apart, not walls.
+        summary.walls[tuple(re.sub(r"^uid \d+", "a uid of its own", wall) for wall in graded.walls)] += 1
+    return f"{student}: {graded.earned:g} of {sum(graded.points.values()):g} points"
 
 
 def _bar(total: int, settings: Settings) -> Any:

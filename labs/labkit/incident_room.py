@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,14 @@ def papers(incident: Incident) -> list[dict[str, Any]]:
         }
         for name, (lines, time) in kept.items()
     ]
+
+
+def moments(incident: Incident) -> dict[str, float]:
+    """Days of the incident at which somebody could have known: the crew's first alert, the disputed bill."""
+    alert = min(alert["time"] for alert in incident.alerts if alert["key"] in incident.crew_keys)
+    (bill,) = [ticket["time"] for ticket in incident.tickets if ticket["kind"] == "disputed bill"]
+    times = {"first alert": alert, "disputed bill": datetime.fromisoformat(bill).timestamp()}
+    return {name: (time - START) / DAY for name, time in times.items()}
 
 
 def copies_from_log(

@@ -7,7 +7,7 @@ import pytest
 
 from labkit.defending import Query
 from labkit.incident_plots import plot_growth, plot_keys, plot_leaks
-from labkit.incident_room import copies_from_log, crews_copy, endings_table, open_incident, papers, play_live
+from labkit.incident_room import copies_from_log, crews_copy, endings_table, moments, open_incident, papers, play_live
 from labkit.launch import launch
 from labkit.playbook_ears import Ears
 from labkit.playbook_scenes import liar
@@ -42,6 +42,11 @@ def test_papers_tell_whose_time_they_are_in(bank):
     assert [line["first request, day"] for line in figure.table] == sorted(
         line["first request, day"] for line in figure.table
     )
+
+
+def test_the_alert_comes_before_the_bill_and_both_within_the_week(bank):
+    known = moments(open_incident(bank, seed=11))
+    assert 2 < known["first alert"] < known["disputed bill"] < 7
 
 
 def test_the_copy_from_the_log_grows_and_counts_the_rows_given(bank):

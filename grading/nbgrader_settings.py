@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,10 @@ STUB = "# YOUR CODE HERE\nraise NotImplementedError"
 
 def apply(c: Any) -> None:
     """Fill nbgrader's configuration object ``c``."""
+    # nbgrader makes a new gradebook with a program that it looks for by name.
+    programs = str(Path(sys.executable).parent)
+    if programs not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"
     c.CourseDirectory.course_id = "model-theft-labs"
     c.CourseDirectory.root = str(ROOT)
     c.CourseDirectory.source_directory = "solutions"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 
@@ -10,24 +11,32 @@ class Pulse:
     """Calls ``work`` in a thread of its own; it returns the seconds until the next call, or None to end.
 
     What ``work`` raises ends the pulse and is given to ``on_error``. The thread is a daemon: it dies with the kernel,
-    however that ends, and it sleeps only where ``close`` and ``hurry`` can wake it.
+    however that ends, and it sleeps only where ``close`` and ``hurry`` can wake it. Where there are no threads (Python
+    in a browser) it beats between the cells, on the kernel's event loop.
     """
 
     def __init__(self, work: Callable[[], float | None], on_error: Callable[[Exception], None] = lambda error: None):
         self._work, self._on_error = work, on_error
         self._woken, self._closed = threading.Event(), False
         self._thread: threading.Thread | None = None
+        self._task: asyncio.Task[None] | None = None
 
     @property
     def beating(self) -> bool:
         """Whether it runs."""
-        return self._thread is not None and self._thread.is_alive()
+        on_loop = self._task is not None and not self._task.done()
+        return on_loop or (self._thread is not None and self._thread.is_alive())
 
     def start(self) -> None:
-        """Begin, if it does not run already. Raises RuntimeError where there are no threads (Python in a browser)."""
-        if not self.beating and not self._closed:
-            self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
-            self._thread.start()
+        """Begin, if it does not run already."""
+        if self.beating or self._closed:
+            return
+        thread = threading.Thread(target=self._run, name="pulse", daemon=True)
+        try:
+            thread.start()
+            self._thread = thread
+        except RuntimeError:  # no threads here
+            self._task = asyncio.get_running_loop().create_task(self._run_on_loop())
 
     def hurry(self) -> None:
         """Beat now instead of after the pause."""
@@ -41,13 +50,20 @@ class Pulse:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._closed:
-            self._woken.clear()
-            try:
-                pause = self._work()
-            except Exception as error:
-                self._on_error(error)
-                return
-            if pause is None:
-                return
+        while (pause := self._beat()) is not None:
             self._woken.wait(pause)
+
+    async def _run_on_loop(self) -> None:
+        while (pause := self._beat()) is not None:
+            await asyncio.sleep(pause)
+
+    def _beat(self) -> float | None:
+        """One piece of work; the pause after it, None at the end."""
+        if self._closed:
+            return None
+        self._woken.clear()
+        try:
+            return self._work()
+        except Exception as error:
+            self._on_error(error)
+            return None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 
+import httpx
 import pytest
 
 from labkit import QueryRefused, TargetGone, control_views
@@ -213,6 +217,25 @@ def test_a_sleeping_pulse_is_woken():
     pulse.close()
 
 
+def test_without_threads_a_pulse_beats_on_the_event_loop(monkeypatch):
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    beats = []
+
+    async def kernel():
+        pulse = Pulse(lambda: beats.append(1) or (0.0 if len(beats) < 3 else None))
+        pulse.start()
+        assert pulse.beating
+        while pulse.beating:
+            await asyncio.sleep(0)
+        pulse.close()
+
+    asyncio.run(kernel())
+    assert len(beats) == 3
+
+
 def test_what_a_pulse_raises_is_told_once():
     told, heard = [], threading.Event()
 
@@ -290,13 +313,29 @@ def test_a_second_room_closes_the_first(room):
     second.close()
 
 
-def test_a_graded_run_has_neither_clock_nor_listener(monkeypatch):
+def test_in_a_graded_run_the_room_stays_shut(monkeypatch):
     monkeypatch.setenv("NBGRADER_EXECUTION", "autograde")
-    before = threading.active_count()
-    room = control_room("credit")
-    assert room.receiver is None
-    assert threading.active_count() <= before
-    room.close()
+    monkeypatch.setenv("MODEL_THEFT_LABS_OPENER", "no.such:opener")
+    assert repr(control_room("credit")) == "The control room stays shut in a graded run."
+
+
+LEFT_OPEN = """
+import os, threading
+from labkit.widgets.control_room import control_room
+room = control_room("tumour", defences=["label_only"])
+print(room.target.where, all(one.daemon for one in threading.enumerate() if one is not threading.main_thread()))
+"""
+
+
+def test_a_room_left_open_ends_with_its_kernel_without_a_word(tmp_path, monkeypatch):
+    monkeypatch.delenv("MODEL_THEFT_LABS_OPENER")
+    monkeypatch.setenv("MODEL_THEFT_LABS_HOME", str(tmp_path))
+    done = subprocess.run([sys.executable, "-W", "error", "-c", LEFT_OPEN], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
+    where, daemons = done.stdout.split()
+    assert daemons == "True"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(where, trust_env=False)
 
 
 def test_controls_have_names_and_the_panel_shows_itself(room):

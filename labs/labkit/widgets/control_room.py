@@ -6,6 +6,7 @@ Everything on it is also to be had in words: ``room.controls.picture()`` holds t
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,11 +37,10 @@ class ControlRoom:
         self._marks: list[tuple[int, str]] = []  # rows the thief had when a switch was turned, and which
         self._pulse = Pulse(self._beat, self._failed)
         self._build(self.controls.picture())
-        # A graded run looks at the picture once and has no use for clocks and listeners.
-        if not os.environ.get("NBGRADER_EXECUTION"):
+        if sys.platform != "emscripten":  # Python in a browser can listen to nobody
             self.receiver = Receiver()
             self.controls.send_alerts_to(self.receiver.url)
-            self._pulse.start()
+        self._pulse.start()
         self.refresh()
 
     def start_theft(self, kind: str | None = None) -> None:
@@ -158,8 +158,17 @@ class ControlRoom:
 _open: list[ControlRoom] = []
 
 
-def control_room(victim: str = "credit", *, defences: Sequence[str] = DEFENCES, seed: int = 0) -> ControlRoom:
+class Shut:
+    """What stands in a graded run where the control room would be: nobody is there to look at it."""
+
+    def __repr__(self) -> str:
+        return "The control room stays shut in a graded run."
+
+
+def control_room(victim: str = "credit", *, defences: Sequence[str] = DEFENCES, seed: int = 0) -> ControlRoom | Shut:
     """Open a control room over a target of its own; the one opened before is closed. See ControlRoom."""
+    if os.environ.get("NBGRADER_EXECUTION"):
+        return Shut()
     while _open:
         _open.pop().close()
     _open.append(ControlRoom(victim, defences=defences, seed=seed))

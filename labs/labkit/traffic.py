@@ -15,7 +15,7 @@ import numpy as np
 from labkit.defending import Defence, Query, Refused
 
 DAY, HOUR = 86_400.0, 3_600.0
-MONDAY = 20_835 * DAY  # midnight UTC, a whole number of days after 1970
+MONDAY = 20_836 * DAY  # 18 January 2027, midnight UTC
 
 
 @dataclass(frozen=True)

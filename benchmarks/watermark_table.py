@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
+from scipy.stats import binom
 
 from labkit.mark_thieves import FAMILIES, SIX
 
@@ -21,9 +21,11 @@ def report(results: dict[str, Any]) -> str:
     parts = [
         "# Watermarks, measured",
         f"Written by `python -m benchmarks.watermarks --first {results['first']} --seeds {results['seeds']}`. Victims "
-        f"of seeds {seeds}; every setting was chosen on seeds 100 to 102. A thief buys {results['budget']:,} rows of "
+        f"of seeds {seeds}; every setting was chosen on seeds 100 to 105. A thief buys {results['budget']:,} rows of "
         "the customers' own kind and fits one copy a family to the labels. p is the chance that an innocent model "
         "matches as often; p values are exact (see `labkit.watermarks`) and need no innocent models or sampled keys. "
+        "The margin mark's test counts a row four times, twice or once, by how undecided its neighbours in the log are "
+        "(`tipping_weights`), for that is where a copy can follow. "
         f"Zones of the margin mark: {', '.join(f'{v} {z:g}' for v, z in results['zones'].items())}. "
         f"Shown: the weakest (largest) p over seeds. **Bold**: at most {BAR:g} on every seed.",
         *[_survival(results, victim) for victim in victims],
@@ -126,16 +128,20 @@ def _innocents(results: dict[str, Any]) -> str:
     rows = []
     for mark in NAMES:
         counts = [sum(run["found"][mark][level] for run in runs) for level in levels]
-        rows.append([NAMES[mark], *[f"{c} ({c / claims:.2%}; at most {_upper(c, claims):.2%})" for c in counts]])
+        cells = [
+            f"{c} ({c / claims:.3%}; {_as_many(c, claims, float(a)):.2f})" for a, c in zip(levels, counts, strict=True)
+        ]
+        rows.append([NAMES[mark], *cells])
     return (
         f"{models} innocent models of ten families, each trained on rows of its own draw, each accused under "
-        f"{results['keys']} keys of its own: {claims:,} claims a mark. In brackets the share, and its 95 % upper limit "
-        f"(Clopper-Pearson).\n\n" + _table(["mark", *[f"accused at p < {level}" for level in levels]], rows)
+        f"{results['keys']} keys of its own: {claims:,} claims a mark. In brackets the share, and how likely so many "
+        f"or more are when the test keeps exactly to its level: a small number would say that it does not.\n\n"
+        + _table(["mark", *[f"accused at p < {level}" for level in levels]], rows)
     )
 
 
-def _upper(count: int, of: int) -> float:
-    return float(beta.ppf(0.95, count + 1, of - count)) if count < of else 1.0
+def _as_many(count: int, of: int, level: float) -> float:
+    return float(binom.sf(count - 1, of, level))
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

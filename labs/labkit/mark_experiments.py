@@ -174,5 +174,7 @@ def measured_marks(victim: str = "fraud") -> Table:
         rows.append(row)
     seeds = sorted({run["seed"] for run in numbers["runs"] if run["what"] == "survival" and run["victim"] == victim})
     return scientific(
-        rows, f"{victim}, a thief with {numbers['budget']:,} rows; the weakest p over victims of seeds {seeds}."
+        rows,
+        f"{victim}, a thief with {numbers['budget']:,} rows; the weakest p over victims of seeds {seeds}; "
+        "undecided neighbourhoods weigh more.",
     )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import binom, hypergeom
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,45 @@ def control_claim(said: np.ndarray, mark: np.ndarray, marked: np.ndarray) -> Cla
     return Claim(float(hypergeom.sf(matches - 1, len(hit), int(hit.sum()), size)), matches, size)
 
 
-def coin_claim(said: np.ndarray, first: np.ndarray, second: np.ndarray, cell: np.ndarray, heads: np.ndarray) -> Claim:
+def coin_claim(
+    said: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    cell: np.ndarray,
+    heads: np.ndarray,
+    weight: np.ndarray | None = None,
+) -> Claim:
     """Doubtful rows (n,), one fair coin a ``cell``: heads names class ``first``, tails ``second``.
 
     For each coin count the rows where the suspect says first, less those where it says second: its weight. An innocent
     model's weights are fixed before the coins fall, so the total is a sum of weights with random signs, and its tail
-    is counted out exactly, without a bound and without sampling keys.
+    is counted out exactly, without a bound and without sampling keys. ``weight`` (n,), whole numbers chosen without a
+    look at the coins (`tipping_weights`), lets rows count more at which a copy is likelier to follow.
     """
     said = np.asarray(said)
     vote = (said == first).astype(np.int64) - (said == second).astype(np.int64)
+    counted = vote if weight is None else vote * np.asarray(weight, dtype=np.int64)
     _, start, number = np.unique(np.asarray(cell), return_index=True, return_inverse=True)
-    weight = np.rint(np.bincount(number, weights=vote, minlength=len(start))).astype(np.int64)
+    total = np.rint(np.bincount(number, weights=counted, minlength=len(start))).astype(np.int64)
     sign = np.where(np.asarray(heads, dtype=bool)[start], 1, -1)
     agree = int(np.sum(vote * sign[number] > 0))
-    return Claim(sign_tail(weight, int(weight @ sign)), agree, int(np.sum(vote != 0)))
+    return Claim(sign_tail(total, int(total @ sign)), agree, int(np.sum(vote != 0)))
+
+
+def tipping_weights(rows: np.ndarray, labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How much one bought label can tip a copy at each of ``rows`` (n, d): 4, 2 or 1, whole numbers (n,).
+
+    4 where the four nearest other rows of the log, by the owner's own unmarked ``labels`` (n,), are split evenly
+    between classes ``first`` and ``second`` (n,), 2 where one class leads by two at most, else 1. A copy that averages
+    over neighbours follows the mark at the first kind. No coin enters, so `coin_claim` stays exact.
+    """
+    scaled = StandardScaler().fit_transform(np.asarray(rows, dtype=np.float64))
+    near = NearestNeighbors(n_neighbors=5).fit(scaled).kneighbors(scaled, return_distance=False)[:, 1:]
+    around = np.asarray(labels)[near]
+    lead = np.abs(
+        (around == np.asarray(first)[:, None]).sum(axis=1) - (around == np.asarray(second)[:, None]).sum(axis=1)
+    )
+    return np.where(lead == 0, 4, np.where(lead <= 2, 2, 1))
 
 
 def sign_tail(weights: np.ndarray, total: int) -> float:

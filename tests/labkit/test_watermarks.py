@@ -12,7 +12,7 @@ from scipy.stats import binom, fisher_exact
 from labkit.defending import Query
 from labkit.mark_owner import KeyedMark, MarginMark
 from labkit.mark_thieves import FAMILIES, SIX, ask_twice, clean, fit_family, relabel, smooth
-from labkit.watermarks import coin_claim, control_claim, hoeffding, sign_tail, trigger_claim
+from labkit.watermarks import coin_claim, control_claim, hoeffding, sign_tail, tipping_weights, trigger_claim
 
 RNG = np.random.default_rng(0)
 
@@ -51,6 +51,31 @@ def test_shared_coins_do_not_accuse_a_model_that_votes_in_blocks():
         assert np.sum(ps < level) <= binom.ppf(0.9999, 2000, level)
     heads = (RNG.random(30) < 0.5)[cell]
     assert coin_claim(np.where(heads, 0, 1), first, second, cell, heads).p == pytest.approx(0.5**30)
+
+
+def test_weights_know_the_neighbourhood_but_no_coin_and_accuse_no_innocent():
+    rows = RNG.normal(size=(600, 2))
+    labels, cell = (rows[:, 0] > 0).astype(int), RNG.integers(0, 60, 600)
+    first, second = np.zeros(600, dtype=int), np.ones(600, dtype=int)
+    weight = tipping_weights(rows, labels, first, second)
+    assert set(weight) <= {1, 2, 4}
+    at_the_border = np.abs(rows[:, 0]) < 0.05
+    assert weight[at_the_border].mean() > 1.5 * weight[~at_the_border].mean()
+    ps = [coin_claim(labels, first, second, cell, (RNG.random(60) < 0.5)[cell], weight).p for _ in range(2000)]
+    for level in (0.05, 0.01):
+        assert np.sum(np.array(ps) < level) <= binom.ppf(0.9999, 2000, level)
+
+
+def test_weights_let_a_copy_be_named_that_follows_at_the_border_only():
+    cell = np.arange(600)
+    heads = RNG.random(600) < 0.5
+    first, second = np.zeros(600, dtype=int), np.ones(600, dtype=int)
+    follows = np.arange(600) < 60
+    said = np.where(follows, np.where(heads, 0, 1), np.arange(600) % 2)
+    plain = coin_claim(said, first, second, cell, heads)
+    weighed = coin_claim(said, first, second, cell, heads, np.where(follows, 4, 1))
+    assert weighed.p < plain.p / 1000
+    assert weighed.matches == plain.matches
 
 
 def made(n=800):

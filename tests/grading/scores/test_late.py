@@ -1,0 +1,27 @@
+"""Scores of honest submissions are stock nbgrader's, cell for cell; of three files, so that workers share the labs."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+_spec = importlib.util.spec_from_file_location("scores_kit", Path(__file__).with_name("kit.py"))
+kit = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(kit)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="sandboxes are Linux's")]
+
+
+@pytest.mark.parametrize("lab", kit.LABS[2::3])
+def test_the_engine_gives_what_stock_nbgrader_gives(lab, tmp_path):
+    stock, engine = kit.grades_of(lab, tmp_path)
+    assert engine == stock
+    machine = {key: value for key, value in stock.items() if key[1].endswith("-check")}
+    assert all(points == most for (who, _), (points, most) in machine.items() if who == "solved")
+    assert all(points == 0 for (who, _), (points, _) in machine.items() if who == "untouched")
+    for turn in ("mixed 0", "mixed 1"):
+        right = [points == most for (who, _), (points, most) in machine.items() if who == turn]
+        assert any(right)
+        assert not all(right)

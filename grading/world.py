@@ -116,6 +116,7 @@ class World:
         self._key = hmac.new(secret.encode(), learner.encode(), hashlib.sha256).digest()
         self._targets: list[JudgeTarget] = []
         self.facts: list[str] = []
+        self.victims: list[dict[str, Any]] = []
 
     def seed(self, label: str) -> int:
         """A seed for ``label``, the same at every check of this learner, unguessable without the secret."""
@@ -131,7 +132,9 @@ class World:
 
     def victim(self, name: str, *, model: str | None = None) -> Victim:
         """A victim of this learner's own, the same in every exercise, so that it is fitted once."""
-        return load_victim(name, seed=1000 + self._derive(f"victim/{name}") % 1_000_000, model=model)
+        seed = 1000 + self._derive(f"victim/{name}") % 1_000_000
+        self.victims.append({"victim": name, "model": model, "seed": seed})
+        return load_victim(name, seed=seed, model=model)
 
     def target(self, name: str, *, model: str | None = None, defences: tuple = (), **settings: Any) -> JudgeTarget:
         """A running target around ``victim(name)``, without a data room; ``settings`` are TargetConfig's."""

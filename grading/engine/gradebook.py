@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import logging
 import os
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from grading.engine.grade import Graded
 from grading.engine.released import Release
@@ -24,6 +26,7 @@ class Writer:
     """Holds the gradebook open for one run over ``coursedir`` (nbgrader's CourseDirectory) and one lab."""
 
     def __init__(self, coursedir: Any, release: Release, config: Any = None):
+        self.prepare()
         from nbformat import from_dict
         from nbgrader.api import Gradebook
         from sqlalchemy.exc import SAWarning
@@ -36,6 +39,12 @@ class Writer:
         self._from_dict = from_dict
         self._gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
         self._enrol_lab()
+
+    @staticmethod
+    def prepare() -> None:
+        """Import what a gradebook needs; from another thread, if there is something better to do meanwhile."""
+        with _without_grammar():
+            importlib.import_module("nbgrader.preprocessors")
 
     def save(self, result: Graded) -> None:
         """Notebook, then scores: a kill in between leaves a submission that the next run grades again."""
@@ -105,6 +114,22 @@ class Writer:
         notebook = self._from_dict(json.loads(json.dumps(self._release.notebook)))
         step.preprocess(notebook, resources)
         self._gradebook.db.expire_all()
+
+
+@contextlib.contextmanager
+def _without_grammar() -> Iterator[None]:
+    """While nbgrader is imported: jsonschema would compile a grammar for addresses, two seconds long, that notebooks'
+    schema never asks for.
+    """
+    name = "rfc3987_syntax"
+    known = name in sys.modules
+    if not known:
+        sys.modules[name] = cast(Any, None)
+    try:
+        yield
+    finally:
+        if not known:
+            del sys.modules[name]
 
 
 def write_whole(place: Path, text: str) -> None:

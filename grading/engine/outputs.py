@@ -4,7 +4,11 @@ ledger. nbgrader reads a number as partial credit and an error as none.
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from grading.engine.content import harmless, neutral
@@ -59,15 +63,30 @@ def graded(verdict: dict | None, why: str) -> list[dict]:
     """The outputs of a graded cell: what the ledger says, nothing of what the kernel showed."""
     if verdict is None:
         return [_error("NotJudged", why)]
-    from labkit.verdict import Verdict
-
     try:
-        card = Verdict.from_data(verdict)
+        card = _verdicts().Verdict.from_data(verdict)
         html, words = card._repr_html_(), f"{card.earned:g}"
     except (KeyError, TypeError, AttributeError):
         return [_error("NotJudged", "the verdict was malformed")]
     data = {"text/plain": words, "text/html": html}
     return [{"output_type": "execute_result", "execution_count": None, "data": data, "metadata": {}}]
+
+
+@cache
+def _verdicts() -> Any:
+    """labkit.verdict, which needs nothing, without labkit, which brings scikit-learn and Matplotlib with it."""
+    if "labkit" in sys.modules:
+        return importlib.import_module("labkit.verdict")
+    room = importlib.util.find_spec("labkit")
+    assert room is not None
+    assert room.origin is not None
+    spec = importlib.util.spec_from_file_location("_verdict_alone", Path(room.origin).with_name("verdict.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    # Known by its name before it runs: dataclasses look there.
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _error(name: str, words: str) -> dict:

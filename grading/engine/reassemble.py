@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grading.engine.attempt import Cell
+from grading.engine.islands import left_out
 from grading.engine.released import Release
 from grading.engine.submission import Finding, Submission
 
@@ -24,10 +25,15 @@ class Assembled:
     findings: list[Finding] = field(default_factory=list)
     locked: int = 0
     exercises: dict[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset()
 
     def to_run(self) -> list[Cell]:
-        """Its code cells, each with the exercise it may score."""
-        return [Cell(c["id"], c["source"], self.exercises.get(c["id"])) for c in self.cells if c["cell_type"] == "code"]
+        """Its code cells, each with the exercise it may score, and whether any score may depend on it."""
+        code = [c for c in self.cells if c["cell_type"] == "code"]
+        return [
+            Cell(c["id"], c["source"], self.exercises.get(c["id"]), number, c["id"] not in self.left_out)
+            for number, c in enumerate(code, 1)
+        ]
 
 
 def reassemble(release: Release, submission: Submission) -> Assembled:
@@ -62,7 +68,8 @@ class _Assembly:
         # Set-up cells run once for everybody only while nothing of the learner's stands before them.
         head = [c["id"] for c in cells if c["cell_type"] == "code"][: self.release.locked_first]
         locked = self.release.locked_first if all(not i.startswith("added-") for i in head) else 0
-        return Assembled(cells, self.findings, locked, self.release.exercises)
+        unneeded = left_out(cells, self.known, locked)
+        return Assembled(cells, self.findings, locked, self.release.exercises, unneeded)
 
     def _place(self, cell: dict, answers: dict[str, str | None]) -> dict | None:
         """What stands for a cell of the release in the mended notebook; None if the learner took it out."""

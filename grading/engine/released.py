@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from grading.exercise import find
@@ -45,7 +47,7 @@ class Release:
         marks = {c["id"]: c["metadata"]["nbgrader"] for c in self.notebook["cells"] if c["id"] in self.exercises}
         for cell, id in self.exercises.items():
             try:
-                points = find(id).points
+                points = _points(id)
             except KeyError:
                 raise _not_ours(self.name, cell) from None
             if float(marks[cell]["points"]) != float(points):
@@ -70,6 +72,21 @@ class Release:
         """Sources of those cells."""
         code = [cell["source"] for cell in self.notebook["cells"] if cell["cell_type"] == "code"]
         return code[: self.locked_first]
+
+
+def _points(id: str) -> float:
+    """What exercise ``id`` is worth, read from its text where that says so: its import would bring every victim."""
+    place = find_spec("grading.exercises")
+    assert place is not None
+    file = Path(next(iter(place.submodule_search_locations or ("",)))) / f"lab_{id.split('.')[0]}.py"
+    tree = ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else ast.Module([], [])
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name("exercise"), args=[ast.Constant(value), *_], keywords=keywords) if value == id:
+                for word in keywords:
+                    if word.arg == "points" and isinstance(word.value, ast.Constant):
+                        return float(str(word.value.value))
+    return find(id).points
 
 
 def _exercise(marks: dict, name: str) -> str:

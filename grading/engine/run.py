@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -149,9 +150,15 @@ def _save(
     settings: Settings,
 ) -> None:  # fmt: skip
     """The one writer: each result as it comes. A run that is stopped leaves the table of what it has."""
-    with _bar(total, settings) as bar, Writer(*course) as writer:
+    # While the first submissions run: opening a gradebook takes nbgrader longer than many of them.
+    opening = threading.Thread(target=Writer.prepare)
+    opening.start()
+    with _bar(total, settings) as bar, contextlib.ExitStack() as stack:
+        writer: Writer | None = None
         try:
             for student, result in results:
+                opening.join()
+                writer = writer or stack.enter_context(Writer(*course))
                 settings.say(_finish(student, result, writer, records, summary))
                 bar.update()
         except Stopped as reason:

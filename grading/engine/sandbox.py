@@ -10,6 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 from grading.engine.inside import landlock
@@ -166,9 +167,10 @@ def _site_packages() -> set[Path]:
 
 def _course() -> tuple[str, ...]:
     """What the sandbox holds of this project: labkit, and the folder that runs inside."""
-    import labkit
-
-    return str(Path(labkit.__file__).parent), str(Path(__file__).parent / "inside")
+    labkit = find_spec("labkit")  # not imported: scikit-learn and Matplotlib would come with it
+    assert labkit is not None
+    assert labkit.origin is not None
+    return str(Path(labkit.origin).parent), str(Path(__file__).parent / "inside")
 
 
 def _course_parents() -> tuple[str, ...]:

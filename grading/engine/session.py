@@ -189,6 +189,8 @@ class Session:
             verdict = _unjudged(exercise, error)
         if counts:
             self._tell({"verdict": verdict})
+            shared = world.victims if self._secret == PUBLIC_SECRET else ()
+            self._tell({"built": [{**victim, "public": True} for victim in shared]})
         return verdict
 
     def _open(self, message: dict) -> dict:

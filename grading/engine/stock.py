@@ -25,9 +25,11 @@ def _judged(stock: Any) -> Any:
     if getattr(stock, "judged_by_engine", False):
         return stock
     from nbgrader.converters.base import NbGraderException
+    from traitlets import Bool
 
     class Autograde(stock):  # the name that nbgrader's configuration knows
         judged_by_engine = True
+        run_every_cell = Bool(False, help="Run demonstrations, too, that no grade depends on.").tag(config=True)
 
         def start(self) -> None:
             if sys.platform != "linux":

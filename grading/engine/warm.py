@@ -119,10 +119,7 @@ class Judges:
         self._preloaded: set[str] = set()
         self._telling = threading.Lock()
         self._control.settimeout(180)
-        with contextlib.suppress(OSError):
-            if self._control.recv(1000):
-                return
-        raise EngineFailed("the judge's process did not start")
+        self._heard_of = False
 
     @property
     def alive(self) -> bool:
@@ -143,8 +140,9 @@ class Judges:
     def preload(self, opened: list[dict]) -> None:
         """Have the victims of ``opened`` targets fitted once for all judges that follow."""
         with self._telling:
-            # Seed 0 is the labs' own; others could be a submission's way to keep the judge busy.
-            new = [one for one in opened if one["seed"] == 0 and json.dumps(one) not in self._preloaded]
+            # Seed 0 is the labs' own; others that the kernel asked for could be its way to keep the judge busy.
+            harmless = [one for one in opened if one["seed"] == 0 or one.get("public")]
+            new = [one for one in harmless if json.dumps(one) not in self._preloaded]
             new = new[: MOST_PRELOADED - len(self._preloaded)]
             self._preloaded |= {json.dumps(one) for one in new}
         if new:
@@ -156,11 +154,21 @@ class Judges:
         _end(self._process)
 
     def _tell(self, message: dict, handles: list[int]) -> None:
-        try:
-            with self._telling:
+        with self._telling:
+            self._wait_for_start()
+            try:
                 socket.send_fds(self._control, [json.dumps(message).encode()], handles)
-        except OSError:
-            raise EngineFailed("the judge's process has ended") from None
+            except OSError:
+                raise EngineFailed("the judge's process has ended") from None
+
+    def _wait_for_start(self) -> None:
+        """At the first order only: until then it and the confined process may start side by side."""
+        if self._heard_of:
+            return
+        with contextlib.suppress(OSError):
+            self._heard_of = bool(self._control.recv(1000))
+        if not self._heard_of:
+            raise EngineFailed("the judge's process did not start")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

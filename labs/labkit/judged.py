@@ -38,6 +38,7 @@ class JudgeLine:
     def __init__(self, connection: socket.socket):
         self._connection = connection
         self._opened: list[tuple[TargetSpec, tuple[Any, ...]]] = []
+        self._numbers: dict[int, int] = {}
         self._number = 0
         self._early: bytes | None = None
 
@@ -51,29 +52,33 @@ class JudgeLine:
 
     def open(self, spec: TargetSpec, mounted: Sequence[Any] = ()) -> int:
         """Open a target over there; returns its number. Raises ValueError if it cannot be built."""
-        # Kept, so that a line to another judge can ask for the same targets under the same numbers.
+        # Kept, so that a line to another judge can ask for the same targets.
         self._opened.append((spec, tuple(mounted)))
+        target = len(self._opened) - 1
         try:
-            self._open(spec, tuple(mounted))
+            self._there(target)
         except JudgeRefused as error:
             self._opened.pop()
             raise ValueError(str(error)) from None
-        return len(self._opened) - 1
+        return target
 
     def send(self, target: int, method: str, path: str, body: Any, headers: Mapping[str, str]) -> dict:
         """One request to an opened target."""
-        message = {"op": "send", "target": target, "method": method, "path": path, "body": body}
+        message = {"op": "send", "target": self._there(target), "method": method, "path": path, "body": body}
         return self._exchange({**message, "headers": dict(headers)}, mounted=self._opened[target][1])
 
     def move_to(self, connection: socket.socket) -> None:
-        """Talk to another judge from now on, with the same targets open there."""
-        self._connection = connection
-        for spec, mounted in self._opened:
-            self._open(spec, mounted)
+        """Talk to another judge from now on; the targets that are open will be opened there once they are asked."""
+        self._connection, self._numbers = connection, {}
 
-    def _open(self, spec: TargetSpec, mounted: tuple[Any, ...]) -> None:
-        described = [describe(defence) for defence in mounted]
-        self._exchange({"op": "open", "spec": asdict(spec), "mounted": described})
+    def _there(self, target: int) -> int:
+        """The number under which this judge knows a target, which is opened there if it is not."""
+        if target not in self._numbers:
+            spec, mounted = self._opened[target]
+            described = [describe(defence) for defence in mounted]
+            answer = self._exchange({"op": "open", "spec": asdict(spec), "mounted": described})
+            self._numbers[target] = answer["target"]
+        return self._numbers[target]
 
     def _exchange(self, message: dict, side: LearnerSide | None = None, mounted: Sequence[Any] = ()) -> dict:
         data = wire.dumps(message)

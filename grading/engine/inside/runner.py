@@ -68,6 +68,8 @@ def serve(warm: Warm, work: socket.socket, judge: socket.socket, order: dict) ->
         if "files" in message:
             _write_files(message["files"])
             continue
+        # Numbered by its place, whether the cells before it were run or not.
+        warm.shell.execution_count = message["number"] or warm.shell.execution_count
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             outputs = run_cell(warm.shell, message["source"])

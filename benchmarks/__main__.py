@@ -6,9 +6,13 @@ import argparse
 import subprocess
 import sys
 
-from benchmarks.servers import environment
+from benchmarks.gradebench import environment as graders
+from benchmarks.servers import environment as servers
 
-NAMES = ("theft", "defences", "detection", "watermarks", "serving")
+NAMES = ("theft", "defences", "detection", "watermarks", "serving", "grading")
+
+# Rivals that live in an environment of their own.
+APART = {"serving": servers, "grading": graders}
 
 
 def main() -> int:
@@ -19,8 +23,8 @@ def main() -> int:
     if unknown := [name for name in names if name not in NAMES]:
         parser.error(f"no benchmark is named {unknown[0]!r}; choose from {', '.join(NAMES)}")
     for name in names or NAMES:
-        if name == "serving" and not names and not environment.prepared():
-            print("serving left out: python -m benchmarks.serving --prepare makes its environment", file=sys.stderr)
+        if not names and name in APART and not APART[name].prepared():
+            print(f"{name} left out: python -m benchmarks.{name} --prepare makes its environment", file=sys.stderr)
         elif code := subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             return code
     return 0

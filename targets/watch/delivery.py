@@ -48,7 +48,7 @@ class Webhook:
     Any answer of 200 to 299 confirms. Raises ValueError for a URL that is none or leads elsewhere.
     """
 
-    def __init__(self, url: str, *, timeout: float = 5.0):
+    def __init__(self, url: str, *, timeout: float = 10.0):
         parts = urlsplit(url)
         if parts.scheme != "http" or not parts.hostname:
             raise ValueError(f"a webhook is a URL such as http://127.0.0.1:9000/alerts, not {url!r}")

@@ -13,6 +13,7 @@ from grading.exercises.lab_10 import _alerts, _delivered
 from labkit.transport import WsgiTransport
 from labkit.webhook import Receiver
 from targets import Query, Refused, TargetConfig, create_app, load_victim
+from targets.__main__ import main
 from targets.defences import parse_defence
 from targets.watch.alerts import Alert
 from targets.watch.delivery import Courier, DeliveryFailed, LogFile, Webhook, open_channel
@@ -288,3 +289,21 @@ def test_alerts_without_anybody_to_raise_them_are_a_mistake():
     with pytest.raises(ValueError, match="nobody raises any: add a defence such as sentry"):
         create_app(TargetConfig(victim="tumour", alerts=("x.ndjson",)))
     assert create_app(TargetConfig(victim="tumour")).extensions["alert_desk"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--alert", "x.ndjson"], "nobody raises any: add a defence such as sentry"),
+        (["--alert", "x.txt", "--defence", "sentry:victim=tumour"], "not to 'x.txt'"),
+        (["--defence", "board:victim=tumour"], "a board needs a lab token"),
+        (["--defence", "switch:wall"], "no defence is named 'wall'"),
+    ],
+)
+def test_the_command_line_says_in_a_line_what_is_wrong(arguments, words, capsys, monkeypatch):
+    monkeypatch.setattr("targets.__main__.stop_on_signals", lambda: None)
+    monkeypatch.delenv("MODEL_THEFT_LABS_CONTROL", raising=False)
+    assert main(["serve", "tumour", *arguments]) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1

@@ -23,7 +23,9 @@ from benchmarks.watching.traffic import SYBIL
 RESULTS = Path(__file__).parent / "results"
 NUMBERS, PAGE = RESULTS / "detection.json", RESULTS / "detection.md"
 VICTIMS = ("tumour", "digits", "mail", "credit", "fraud")
-FIRST_SEED = 100  # settings were tried on seeds 0 and 1
+# Settings were chosen on seeds 0 to 11. Seeds 100 to 104 measured the martingale before its third question compared a
+# row's distance from the key's past with its distance from the training rows: two of 1,008 thieves passed 35 rows.
+FIRST_SEED = 200
 
 
 def _day(name: str, seed: int) -> tuple[str, list[dict[str, Any]]]:

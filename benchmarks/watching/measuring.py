@@ -66,7 +66,7 @@ def replay(name: str, seed: int, guard: Guard, day: Sequence[Request]) -> dict[s
 
 def _stream(key: str, own: Sequence[Record], guard: Guard, others: Sequence[Monitor]) -> dict[str, Any]:
     alert = next((alert for alert in guard.alerts if alert.key == key), None)
-    found = {
+    found: dict[str, Any] = {
         "kind": key.rpartition(" ")[0],
         "rows": sum(record.rows for record in own),
         "answered": sum(record.rows for record in own if record.verdict == "answered"),

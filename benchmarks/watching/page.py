@@ -25,8 +25,8 @@ _WHY = (
 _INTRO = """
 Every day is another split, another fit and other traffic of one victim, replayed through the real app with the martingale on guard
 (alarm at a capital of 100, the key is stopped) and every row stored; the other monitors then read that log. The vendor calibrates with its
-training rows and half of the pool, thieves own the other half, customers ask rows of the test part. Settings were chosen on seeds 0 and 1,
-the days below have seeds from 100 on. Traffic is invented. {days} days, {honest:,} honest customers, {thieves:,} streams of thieves who invent
+training rows and half of the pool, thieves own the other half, customers ask rows of the test part. Settings were chosen on seeds 0 to 11,
+the days below have seeds from {first} on. Traffic is invented. {days} days, {honest:,} honest customers, {thieves:,} streams of thieves who invent
 their rows. Customers of a day: {kinds}. A thief asks one row a request.
 """
 
@@ -39,7 +39,11 @@ def report(days: Mapping[str, Sequence[Stream]]) -> str:
     everybody = [stream for streams in by_victim.values() for stream in streams]
     kinds = ", ".join(f"{count} {kind} ({low} to {high} rows)" for kind, (count, low, high) in HONEST.items())
     intro = _INTRO.format(
-        days=len(days), honest=len(_of(everybody, HONEST)), thieves=len(_of(everybody, SYNTHETIC)), kinds=kinds
+        first=min(int(label.split()[1]) for label in days),
+        days=len(days),
+        honest=len(_of(everybody, HONEST)),
+        thieves=len(_of(everybody, SYNTHETIC)),
+        kinds=kinds,
     )
     return "\n".join([
         "# Who is caught, how soon, and who is accused", "", "Written by `python -m benchmarks.detection`.", intro.rstrip(), "",
@@ -142,9 +146,9 @@ def _monitors(by_victim: Mapping[str, Sequence[Stream]]) -> list[str]:
         for victim, streams in by_victim.items():
             honest, thieves = (_of(streams, kinds) for kinds in (HONEST, SYNTHETIC))
             shares = [np.mean([s["alarm"][name] is not None for s in part]) for part in (honest, thieves)]
-            scores = [[s["score"][name] for s in part] for part in (honest, thieves)]
-            low, high = band(*scores, 0.01, rng)
+            innocent, guilty = ([s["score"][name] for s in part] for part in (honest, thieves))
+            low, high = band(innocent, guilty, 0.01, rng)
             lines.append(
-                f"| {name} | {victim} | {shares[0]:.1%} | {shares[1]:.0%} | {caught_at(*scores, 0.01):.0%} ({low:.0%} to {high:.0%}) |"
+                f"| {name} | {victim} | {shares[0]:.1%} | {shares[1]:.0%} | {caught_at(innocent, guilty, 0.01):.0%} ({low:.0%} to {high:.0%}) |"
             )
     return lines

@@ -17,7 +17,8 @@ MOST_ROWS = 1000  # held-out and training rows that a key's past is compared wit
 @dataclass(frozen=True, eq=False)
 class Reference:
     """What ordinary rows look like to this vendor, sorted: their distance ``far``, their count of ``new`` values, the
-    model's ``margin``. ``near`` (m, d) are scaled training rows, ``rows`` (n, d) scaled rows of either kind.
+    model's ``margin``. ``near`` (m, d) are scaled training rows, ``rows`` (n, d) scaled rows of either kind, each
+    ``apart`` (n,) from the training rows that are not itself.
 
     Margins come from held-out rows alone: a model is surer of rows it was trained on. The rest is counted over training
     rows as well, each compared with the other ones. ``answer`` gives class probabilities of unscaled rows.
@@ -28,6 +29,7 @@ class Reference:
     scale: Floats
     near: Floats
     rows: Floats
+    apart: Floats
     values: tuple[Floats, ...]
     far: Floats
     new: Floats
@@ -62,7 +64,7 @@ class Reference:
         new = np.concatenate([_new_values(held_out, values), _lone_values(known)])
         both = np.vstack([rows, near])[:MOST_ROWS]  # parts are in random order, so the first ones are a sample
         margin = np.sort(margins(answer(held_out)))
-        return cls(answer, middle, scale, near, both, values, np.sort(far), np.sort(new), margin)
+        return cls(answer, middle, scale, near, both, far[:MOST_ROWS], values, np.sort(far), np.sort(new), margin)
 
     def scaled(self, rows: Floats) -> Floats:
         """Rows (n, d) in deviations from the middle of the training rows."""

@@ -118,11 +118,17 @@ def _strange(tree: ast.Module, learners: bool) -> str:
     made = {n for node in ast.walk(tree) for n in _made_here(node)}
     for node in ast.walk(tree):
         why = _everybodys(node)
+        if isinstance(node, ast.ImportFrom) and any(_hides(alias, node in tree.body) for alias in node.names):
+            why = "it imports what reaches a target where its name does not show"
         if learners and not why:
             why = _learners(node, made)
         if why:
             return why
     return ""
+
+
+def _hides(alias: ast.alias, at_top: bool) -> bool:
+    return alias.name in STATEFUL and (not at_top or alias.asname not in (None, alias.name))
 
 
 def _made_here(node: ast.AST) -> Iterator[str]:
@@ -149,8 +155,8 @@ def _learners(node: ast.AST, made: set[str]) -> str:
             return "it imports from beside it" if level else "".join(_foreign(module or "", a.name) for a in names)
         case ast.Name(id="getattr"):
             return "it uses getattr"
-        case ast.Constant(value=str(text)) if "__" in text:
-            return "a text in it holds two underscores"
+        case ast.Constant(value=str(text)) if "__" in text or text in _STATE | _DYNAMIC:
+            return "a text in it may be a name"
         case ast.Attribute(attr=attr, ctx=context):
             return _attribute(attr, context, node.value, made)
     return ""

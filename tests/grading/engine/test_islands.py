@@ -154,7 +154,8 @@ UNREADABLE = [
     "from labkit import *", "from labkit.judged import judge", "from . import x", "import matplotlib.pyplot as plt",
     "f = getattr(np, 'random')", "setattr(np, 'x', 1)", "'{0.__globals__}'.format(agreement)", "np.x['a'] = 1",
     "import threading\nthreading.Thread(target=print).start()", "c = type(target)\nc.fit = 1", "f = dir()",
-    "from labkit import launch as start\nstart.calls = 1", "f = lambda: f.__code__", "import gc", "import inspect",
+    "from labkit import launch as start", "def f(x):\n    from labkit import launch", "f = 'seed'",
+    "f = lambda: f.__code__", "import gc", "import inspect",
     "np.seterr(all='raise')", "target._transport", "def f():\n    from ctypes import pythonapi",
 ]  # fmt: skip
 

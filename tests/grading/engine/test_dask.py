@@ -412,6 +412,10 @@ class Kept(contextlib.nullcontext):
     def __init__(self, *args):
         super().__init__(self)
 
+    @staticmethod
+    def prepare():
+        pass
+
     def save(self, result):
         pass
 

@@ -9,7 +9,7 @@ import sys
 from benchmarks.gradebench import environment as graders
 from benchmarks.servers import environment as servers
 
-NAMES = ("theft", "defences", "detection", "watermarks", "serving", "grading")
+NAMES = ("theft", "defences", "detection", "watermarks", "serving", "grading", "cluster")
 
 # Rivals that live in an environment of their own.
 APART = {"serving": servers, "grading": graders}

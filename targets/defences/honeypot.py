@@ -39,7 +39,8 @@ class Honeypot(Defence):
         self._lock = Lock()
         self._middle, self._scale = np.median(rows, axis=0), rows.std(axis=0)
         self._scale[self._scale == 0] = 1.0
-        draws = Draws(secret=secret, purpose="honeypot plane").uniform(np.arange(rows.shape[1], dtype=np.float64)[:, None], 1)
+        features = np.arange(rows.shape[1], dtype=np.float64)[:, None]
+        draws = Draws(secret=secret, purpose="honeypot plane").uniform(features, 1)
         self._direction = draws[:, 0] - 0.5
         self._offset = float(np.median(self._along(rows)))
 

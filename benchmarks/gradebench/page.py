@@ -60,7 +60,7 @@ def report(labs: list[Measured], isolation: tuple[list[float], list[float]], ott
 
 def _table(lab: Measured) -> list[str]:
     lines = [
-        f"## {lab.lab}: {lab.count} submissions, {len(lab.rounds['ours'])} rounds", "",
+        f"## {lab.lab}: {lab.count} submissions, rounds: {len(lab.rounds['ours'])}", "",
         "| way | wall s | CPU s | our engine is faster by | by CPU |", "| :-- | --: | --: | --: | --: |",
     ]  # fmt: skip
     for way, runs in lab.rounds.items():

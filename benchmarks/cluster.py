@@ -53,6 +53,8 @@ class Cluster:
     def __init__(self, folder: Path, workers: int):
         self.folder = folder
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "MODEL_THEFT_LABS_SECRET": "a thousand"}
+        # Dask's own profiler keeps what it sees for an hour: as worker memory, that would hide ours.
+        self.environment["DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED"] = "False"
         place = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(place))
         while not place.exists() or not place.read_text():
@@ -189,7 +191,8 @@ def main() -> None:
         f"{platform.python_version()}, distributed {version('distributed')}, {os.cpu_count()} shared cores, load "
         f"{os.getloadavg()[0]:.1f} at the end.", "",
         f"{count:,} submissions of lab 00 without its demonstrations, one scheduler, two workers of one thread each, "
-        "every process on this machine; worker 1 gets SIGKILL when half of the class is graded and is not replaced. "
+        "every process on this machine; worker 1 gets SIGKILL when half of the class is graded and is not replaced; "
+        "Dask's profiler is off (`DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False`). "
         f"**{said}**", "",
         "Memory that a process shares with nobody, sampled every two seconds; growth is the slope of a straight line "
         "over the second half of the class. The writer is the command itself, with the gradebook.", "",

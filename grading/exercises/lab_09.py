@@ -265,6 +265,11 @@ def counts_coins_and_not_rows(learner: Remote, world: World) -> float:
     return 1.0
 
 
+# Over 36 victims washed forests agree on .725 to .827 and reach p = .0001 at worst; linear copies agree on .697 at most
+# and unwashed forests on .81 or more, at p below 1e-40.
+FLOOR, NAMED = 0.71, 1e-5
+
+
 @exercise(
     "09.5",
     title="Break your own mark",
@@ -303,12 +308,12 @@ def washes_out_the_mark_and_keeps_the_model(learner: Remote, world: World) -> fl
     marked, carried = mark.marks(log, np.argsort(order)[victim.labels(log)], 3)
     found = control_claim(expect_array(model.predict(log), (len(log),), "the copy's prediction"), carried, marked)
     world.say(f"agreement {reached:.3f}; the owner's claim: {found}")
-    if reached < 0.75:
+    if reached < FLOOR:
         raise NotYet(
-            f"Your copy agrees on {reached:.1%} of test rows; the floor is 75 %.",
+            f"Your copy agrees on {reached:.1%} of test rows; the floor is {FLOOR:.0%}.",
             "Wash gently: most bought labels are true, and a forest needs them.",
         )
-    if found.p < 0.01:
+    if found.p < NAMED:
         raise NotYet(
             f"The owner names your copy: {found}.",
             "Find the labels that a model fitted without them would not expect, and drop them.",

@@ -139,7 +139,8 @@ def accuses_the_guilty_and_spares_the_innocent(learner: Remote, world: World) ->
     guilty = np.where(marked & (rng.random(len(own)) < 0.7), mark, said[0])
     p, best = _p(learner(guilty, mark, marked)), control_claim(guilty, mark, marked).p
     world.say(f"a copy that kept seven of ten marks: p = {p:.2g}, by the exact test {best:.2g}")
-    if p > 1e-6:
+    # Few marks may be drawn, so the bar is the exact test's own p, with room for another that is nearly as good.
+    if p > max(1e-6, 30 * best):
         raise NotYet(
             f"A copy that kept seven of ten marks gets p = {p:.2g}; it deserves {best:.1g}.",
             "Count the hits among the marked rows, and ask how likely so many are if marked rows were like the others.",

@@ -138,7 +138,7 @@ def wakes_somebody_once(learner: Remote, world: World) -> float:
 def _alerts(rng: np.random.Generator, cooldown: float) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {
-            "time": round(float(time), 1),
+            "time": float(round(time)),  # whole seconds: sums and differences of them are exact, however written
             "key": f"key-{rng.integers(3)}",
             "detector": str(rng.choice(["spike", "martingale"])),
             "priority": PRIORITIES[rng.choice(3, p=[0.5, 0.35, 0.15])],

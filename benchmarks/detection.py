@@ -74,7 +74,7 @@ def main() -> None:
     if not options.words:
         measure(options.days, options.jobs, kept)
     _save(kept)
-    page = report(kept)
+    page = report(json.loads(NUMBERS.read_text(encoding="utf-8")))
     PAGE.write_text(page, encoding="utf-8")
     print(page)
 

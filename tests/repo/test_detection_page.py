@@ -22,22 +22,16 @@ def test_the_page_is_what_the_command_writes():
     assert (RESULTS / "detection.md").read_text(encoding="utf-8") == report(DAYS)
 
 
-def test_every_synthetic_thief_is_stopped_within_35_queries_or_the_page_says_where_not():
-    late = set()
+def test_every_synthetic_thief_is_stopped_within_35_queries():
     for label, day in DAYS.items():
         for stream in day:
             if stream["kind"] in SYNTHETIC:
                 alarm = stream["alarm"]["martingale"]
                 assert alarm is not None
                 assert stream["answered"] == alarm - 1, "the log shows an answer after the alarm"
-                if alarm > 35:
-                    late.add((label.split()[0], stream["kind"]))
+                assert alarm <= 35, f"{stream['kind']} on {label} got away until row {alarm}"
     assert {label.split()[0] for label in DAYS} == {"tumour", "digits", "mail", "credit", "fraud"}
     assert {stream["kind"] for stream in STREAMS} >= set(SYNTHETIC)
-    assert late <= {("tumour", "Jacobian steps")}
-    for victim, kind in late:
-        line = next(line for line in report(DAYS).splitlines() if line.startswith(f"| {victim} |"))
-        assert f"missed: {kind}" in line
 
 
 def test_at_most_one_honest_customer_in_a_hundred_is_accused():

@@ -25,3 +25,32 @@ def run(tmp_path, monkeypatch):
         return notebook
 
     return execute
+
+
+@pytest.fixture
+def graded():
+    """A notebook's {cell id: (points earned, card)} of every check cell."""
+
+    def read(notebook):
+        found = {}
+        for cell in notebook.cells:
+            if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
+                (result,) = [output for output in cell.outputs if output.output_type == "execute_result"]
+                found[cell.id] = float(result.data["text/plain"]), result.data["text/html"]
+        return found
+
+    return read
+
+
+@pytest.fixture
+def outputs():
+    """A notebook's outputs, each with the id of its cell."""
+    return lambda notebook: [(cell.id, output) for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+@pytest.fixture
+def stderr(outputs):
+    """What a notebook wrote to standard error."""
+    return lambda notebook: "".join(
+        o.text for _, o in outputs(notebook) if o.output_type == "stream" and o.name == "stderr"
+    )

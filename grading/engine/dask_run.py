@@ -187,7 +187,8 @@ def connect(address: str) -> Any:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what goes wrong is said in our words
     try:
         return Client(address, timeout=10)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, TypeError, RuntimeError, AssertionError) as error:
+        # AssertionError: on a machine so busy that Dask's event loop takes more than ten seconds to start.
         why = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise Stopped(
             f"No Dask scheduler can be reached at {address!r} ({why}). An address looks like tcp://127.0.0.1:8786; "

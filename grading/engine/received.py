@@ -42,8 +42,10 @@ def _is_number(value: Any) -> bool:
 
 
 def _findings(raw: Any) -> list[Finding]:
+    if not isinstance(raw, list):
+        raise ValueError("a worker's result lacks its findings")
     found = []
-    for one in raw[:MOST_FINDINGS] if isinstance(raw, list) else []:
+    for one in raw[:MOST_FINDINGS]:
         if not isinstance(one, dict) or set(one) != {"kind", "words", "cell", "serious"}:
             raise ValueError("a worker's result holds a malformed finding")
         kind, words, cell = (str(one[name])[:LONGEST] for name in ("kind", "words", "cell"))

@@ -24,10 +24,14 @@ ROW = [1.0] * 30
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """Give the test process its own handler back: ``main`` installs one."""
-    before = signal.getsignal(signal.SIGTERM)
+    """Give the test process its own handlers back: ``main`` installs one. A run in a shell's background ignores
+    interrupts, and its children would with it.
+    """
+    before, interrupted = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGTERM, before)
+    signal.signal(signal.SIGINT, interrupted)
 
 
 def ask(url: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, str, bytes]:

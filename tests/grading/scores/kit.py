@@ -43,6 +43,19 @@ for student in students:
 """
 
 
+def assert_equal_grades(lab: str, folder: Path) -> None:
+    """Both give the same, the solution everything, the untouched release nothing, and mixed ones a part."""
+    stock, engine = grades_of(lab, folder)
+    assert engine == stock
+    machine = {key: value for key, value in stock.items() if key[1].endswith("-check")}
+    assert all(points == most for (who, _), (points, most) in machine.items() if who == "solved")
+    assert all(points == 0 for (who, _), (points, _) in machine.items() if who == "untouched")
+    for turn in ("mixed 0", "mixed 1"):
+        right = [points == most for (who, _), (points, most) in machine.items() if who == turn]
+        assert any(right)
+        assert not all(right)
+
+
 def grades_of(lab: str, folder: Path) -> tuple[dict, dict]:
     """{(learner, cell): (points, most)} by stock nbgrader and by the engine."""
     made = submissions(lab)

@@ -8,7 +8,6 @@ them. Exit code 1 if a right answer failed.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 import warnings
@@ -18,18 +17,9 @@ from typing import Any
 
 from grading.selfstudy import LEARNER, SECRET, judge
 from labkit.learner_side import LearnerSide
+from tools.by_path import load
 
 TABLES = Path(__file__).resolve().parents[1] / "tests" / "grading" / "answers"
-
-
-def load(path: Path) -> ModuleType:
-    """The answers of one lab."""
-    spec = importlib.util.spec_from_file_location(f"answers_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def sweep(exercise: str, table: ModuleType, learners: int) -> tuple[list[str], list[str]]:
@@ -57,7 +47,7 @@ def main() -> int:
     warnings.simplefilter("ignore")
     failed = False
     for path in sorted(TABLES.glob("lab_*.py")):
-        table = load(path)
+        table = load(f"answers_{path.stem}", path)
         for exercise in table.RIGHT:
             if options.which and not {exercise, exercise[:2]} & set(options.which):
                 continue

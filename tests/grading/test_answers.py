@@ -5,7 +5,6 @@ All run twice: with the judge in this process, and with the judge in a process o
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,12 @@ from grading import all_exercises
 from grading.pipe import JudgeProcess
 from grading.selfstudy import judge as judge_here
 from labkit.learner_side import LearnerSide
+from tools.by_path import load
 
 TABLES = sorted(Path(__file__).parent.glob("answers/lab_*.py"))
 
 
-def _load(path):
-    spec = importlib.util.spec_from_file_location(f"answers_{path.stem}", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-ANSWERS = [_load(path) for path in TABLES]
+ANSWERS = [load(f"answers_{path.stem}", path) for path in TABLES]
 RIGHT = {id: answers for module in ANSWERS for id, answers in module.RIGHT.items()}
 WRONG = {id: answers for module in ANSWERS for id, answers in module.WRONG.items()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import re
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.by_path import load
+
 HERE = Path(__file__).parent / "hostile"
 OUTSIDE = Path("/tmp/hostile-was-here")
 pytestmark = [
@@ -21,18 +22,10 @@ pytestmark = [
 ]
 
 
-def _load(name, file):
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-kit = _load("hostile_kit", HERE / "kit.py")
+kit = load("hostile_kit", HERE / "kit.py")
 for family in sorted(HERE.glob("*.py")):
     if family.stem != "kit":
-        _load(f"hostile_{family.stem}", family)
+        load(f"hostile_{family.stem}", family)
 CHOSEN = os.environ.get("HOSTILE_CASES", "").split() or list(kit.CASES)
 # In a tag, not in a listing of the learner's own source.
 ACTING = [re.compile(p, re.IGNORECASE) for p in (

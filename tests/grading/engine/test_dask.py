@@ -6,7 +6,6 @@ import contextlib
 import copy
 import csv
 import datetime
-import importlib.util
 import json
 import os
 import signal
@@ -26,6 +25,7 @@ from grading.engine.grade import Graded
 from grading.engine.received import received
 from grading.engine.released import Release
 from grading.engine.submission import Finding
+from tools.by_path import load
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = ROOT / "tests" / "grading" / "hostile"
@@ -52,16 +52,8 @@ dask_worker.Desk.grade = deadly
 """
 
 
-def _load(name, file):
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-kit = _load("hostile_kit", HOSTILE / "kit.py")
-_load("hostile_exhausting", HOSTILE / "exhausting.py")
+kit = load("hostile_kit", HOSTILE / "kit.py")
+load("hostile_exhausting", HOSTILE / "exhausting.py")
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tools.by_path import load
 
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = ROOT / "tests" / "grading" / "hostile"
@@ -47,17 +48,9 @@ pytestmark = [
 ]
 
 
-def _load(name, file):
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-kit = _load("hostile_kit", HOSTILE / "kit.py")
+kit = load("hostile_kit", HOSTILE / "kit.py")
 for family in ("escaping", "exhausting"):
-    _load(f"hostile_{family}", HOSTILE / f"{family}.py")
+    load(f"hostile_{family}", HOSTILE / f"{family}.py")
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ course's secret and the learner's name in its environment.
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tools.by_path import load
 
 ROOT = Path(__file__).resolve().parents[3]
 ANSWERS = Path(__file__).parents[1] / "answers"
@@ -124,10 +125,7 @@ def _checked(source: str) -> tuple[str, str]:
 
 
 def _tables(lab: str):
-    spec = importlib.util.spec_from_file_location(f"scores_of_{lab[:2]}", ANSWERS / f"lab_{lab[:2]}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load(f"scores_of_{lab[:2]}", ANSWERS / f"lab_{lab[:2]}.py")
 
 
 def _write(folder: Path, notebook: dict) -> None:

@@ -11,7 +11,6 @@ from grading.exercise import manual
 from grading.learner import Remote
 from grading.world import ShuffledClasses
 from labkit import agreement, fingerprints, make_surrogate
-from targets import Victim
 from targets.defences.label_only import LabelOnly
 
 FLOOR, BUDGET = 0.85, 120
@@ -170,7 +169,16 @@ def steals_within_the_budget(learner: Remote, world: World) -> float:
 )
 def asks_better_than_random(learner: Remote, world: World) -> float:
     victim = world.victim("digits")
-    mine, random = zip(*(_teach(learner, world, victim, run) for run in range(RUNS)), strict=True)
+    truth, wanted = victim.labels(victim.pool.X), victim.labels(victim.test.X)
+
+    def reached(rows: np.ndarray) -> float:
+        return agreement(_copy(victim.pool.X[rows], truth[rows]).predict(victim.test.X), wanted)
+
+    mine, random = [], []
+    for run in range(RUNS):
+        order = world.rng(f"first/{run}").permutation(len(truth))
+        mine.append(reached(_chosen(learner, victim.pool.X, truth, order)))
+        random.append(reached(order[: FIRST + ROUNDS * EACH]))
     gain = float(np.mean(mine) - np.mean(random))
     world.say(f"your questions: agreement {np.mean(mine):.3f} on average over {RUNS} runs")
     world.say(f"random questions, same number: {np.mean(random):.3f}; gain {gain:+.3f}")
@@ -188,20 +196,18 @@ def asks_better_than_random(learner: Remote, world: World) -> float:
 RUNS, FIRST, ROUNDS, EACH = 16, 60, 6, 20
 
 
-def _teach(learner: Remote, world: World, victim: Victim, run: int) -> tuple[float, float]:
-    """Agreement after FIRST rows and ROUNDS times EACH chosen by the learner, and after as many at random."""
-    order = world.rng(f"first/{run}").permutation(len(victim.pool.X))
-    pool, truth, wanted = victim.pool.X, victim.labels(victim.pool.X), victim.labels(victim.test.X)
+def _copy(rows: np.ndarray, labels: np.ndarray) -> Any:
+    return make_surrogate("linear").fit(rows, labels)
+
+
+def _chosen(learner: Remote, pool: np.ndarray, truth: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """The FIRST rows of ``order`` and ROUNDS times EACH that the learner chooses among the rest."""
     asked, rest = order[:FIRST], order[FIRST:]
     for _ in range(ROUNDS):
-        copy = make_surrogate("linear").fit(pool[asked], truth[asked])
+        copy = _copy(pool[asked], truth[asked])
         picked = _picked(learner(copy.predict_proba(pool[rest]), EACH), len(rest))
         asked, rest = np.concatenate([asked, rest[picked]]), np.delete(rest, picked)
-
-    def reached(rows: np.ndarray) -> float:
-        return agreement(make_surrogate("linear").fit(pool[rows], truth[rows]).predict(victim.test.X), wanted)
-
-    return reached(asked), reached(order[: len(asked)])
+    return asked
 
 
 def _picked(answer: Any, rows: int) -> np.ndarray:

@@ -7,14 +7,13 @@ from scipy.spatial.distance import cdist
 
 from targets.victims.base import Floats
 from targets.watch.monitor import Monitor
-from targets.watch.reference import Reference
+from targets.watch.reference import TINY, Reference
 
 # Stakes: the bet kappa * p ** (kappa - 1) grows when p-values are small; kappa = 1 keeps the money in the pocket.
 # Stakes and jump were chosen on seeds 0 to 11 of tumour and 0 to 2 of the other victims.
 STAKES = np.array([1.0, 0.3, 0.1])
 JUMP = 0.05  # share of the capital that changes its stake at each row, so that a thief who starts late is caught too
 PAST = 1000  # rows of a key's own past that a new row is compared with; older ones no longer cost time or memory
-TINY = 1e-12  # a row that is a training row lies 0 from it
 QUESTIONS = ("far from real rows", "values nobody has", "closer to its own past than to real rows", "near the boundary")
 
 
@@ -67,7 +66,8 @@ class _Capital:
         self._past = np.empty((0, monitor.reference.near.shape[1]))  # a ring: row i stands at place i % PAST
         self._rows = 0
         self._seen: dict[bytes, None] = {}
-        self._nearest = np.full(len(monitor.reference.rows), np.inf)  # from each held-out row to this key's past
+        # From each ordinary row to this key's past, in multiples of its distance from the training rows.
+        self._nearest = np.full(len(monitor.reference.rows), np.inf)
         self._purse = np.full((len(QUESTIONS), len(STAKES)), 1 / len(STAKES))
         self._asked = np.array([question in monitor.questions for question in QUESTIONS])
 
@@ -96,13 +96,13 @@ class _Capital:
         p = 1.0
         if self._rows:
             own = cdist(row[None], self._past[: min(self._rows, PAST)]).min() / max(apart, TINY)
-            usual = self._nearest / np.maximum(self._monitor.reference.apart, TINY)
-            p = (np.count_nonzero(usual <= own) + 1) / (len(usual) + 1)
+            p = (np.count_nonzero(self._nearest <= own) + 1) / (len(self._nearest) + 1)
         if self._rows == len(self._past) < PAST:
             self._past = np.resize(self._past, (min(PAST, max(16, 2 * self._rows)), len(row)))
         self._past[self._rows % PAST] = row
         self._rows += 1
-        self._nearest = np.minimum(self._nearest, cdist(row[None], self._monitor.reference.rows)[0])
+        known = self._monitor.reference
+        self._nearest = np.minimum(self._nearest, cdist(row[None], known.rows)[0] / known.apart)
         return float(p)
 
     def reason(self) -> str:

@@ -11,6 +11,7 @@ from scipy.spatial.distance import cdist
 from targets.victims.base import Floats, Victim
 
 NEIGHBOURS = 3
+TINY = 1e-12  # a row that is a training row lies 0 from it
 MOST_ROWS = 1000  # held-out and training rows that a key's past is compared with
 
 
@@ -64,7 +65,18 @@ class Reference:
         new = np.concatenate([_new_values(held_out, values), _lone_values(known)])
         both = np.vstack([rows, near])[:MOST_ROWS]  # parts are in random order, so the first ones are a sample
         margin = np.sort(margins(answer(held_out)))
-        return cls(answer, middle, scale, near, both, far[:MOST_ROWS], values, np.sort(far), np.sort(new), margin)
+        return cls(
+            answer,
+            middle,
+            scale,
+            near,
+            both,
+            np.maximum(far[:MOST_ROWS], TINY),
+            values,
+            np.sort(far),
+            np.sort(new),
+            margin,
+        )
 
     def scaled(self, rows: Floats) -> Floats:
         """Rows (n, d) in deviations from the middle of the training rows."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from targets.defences.base import Defence, Query
+from targets.defences.known import known_rows
 from targets.defences.randomness import Draws
-from targets.victims import load_victim
 from targets.victims.base import Floats
 
 
@@ -29,12 +29,7 @@ class Honeypot(Defence):
     def __init__(self, secret: Any = None, known: Any = None, suspects: str | Iterable[str] = (), seed: int = 0):
         if secret is None:
             raise ValueError("secret is the owner's key: whoever can compute the plane can undo the decoy")
-        if known is None:
-            raise ValueError("known is a table of ordinary rows, or the name of a victim whose training rows to take")
-        rows = load_victim(known, seed=seed).train.X if isinstance(known, str) else np.asarray(known, dtype=np.float64)
-        if rows.ndim != 2 or len(rows) < 2:
-            raise ValueError(f"known is a table of at least 2 rows, not of shape {rows.shape}")
-        self.known = known if isinstance(known, str) else f"{len(known)} rows"
+        rows, self.known = known_rows(known, seed, 2)
         self._suspects = set(suspects.split("+") if isinstance(suspects, str) else suspects) - {""}
         self._lock = Lock()
         self._middle, self._scale = np.median(rows, axis=0), rows.std(axis=0)

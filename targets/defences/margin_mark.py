@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from targets.defences.base import Defence, Query
+from targets.defences.known import known_rows
 from targets.defences.randomness import Draws, positive
-from targets.victims import load_victim
 from targets.victims.base import Floats, Ints
 
 
@@ -42,14 +42,9 @@ class MarginMark(Defence):
     def __init__(self, secret: Any = None, known: Any = None, zone: float = 0.1, cells: int = 512, seed: int = 0):
         if secret is None:
             raise ValueError("secret is the owner's key, kept for the day of the claim; a mark nobody can show is none")
-        if known is None:
-            raise ValueError("known is a table of ordinary rows, or the name of a victim whose training rows to take")
         self.zone = positive("zone", zone, 1.0)
         self.cells = int(positive("cells", cells, 1e6))
-        self.known = known if isinstance(known, str) else f"{len(known)} rows"
-        rows = load_victim(known, seed=seed).train.X if isinstance(known, str) else np.asarray(known, dtype=np.float64)
-        if rows.ndim != 2 or len(rows) < 2 * BINS:
-            raise ValueError(f"known is a table of at least {2 * BINS} rows, not of shape {rows.shape}")
+        rows, self.known = known_rows(known, seed, 2 * BINS)
         self._coins = Draws(secret=secret, purpose="margin coins")
         self._cuts = keyed_cuts(rows, Draws(secret=secret, purpose="margin cuts"), self.cells)
 

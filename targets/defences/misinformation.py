@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from targets.defences.base import Defence, Query
+from targets.defences.known import known_rows
 from targets.defences.randomness import positive
-from targets.victims import load_victim
 from targets.victims.base import Floats
 
 NEIGHBOURS = 3
@@ -28,12 +28,7 @@ class Misinformation(Defence):
 
     def __init__(self, known: Any = None, share: float = 0.02, seed: int = 0):
         self.share = positive("share", share, 0.5)
-        if known is None:
-            raise ValueError("known is a table of ordinary rows, or the name of a victim whose training rows to take")
-        self.known = known if isinstance(known, str) else f"{len(known)} rows"
-        rows = load_victim(known, seed=seed).train.X if isinstance(known, str) else np.asarray(known, dtype=np.float64)
-        if rows.ndim != 2 or len(rows) <= NEIGHBOURS:
-            raise ValueError(f"known is a table of more than {NEIGHBOURS} rows, not of shape {rows.shape}")
+        rows, self.known = known_rows(known, seed, NEIGHBOURS + 1)
         self._middle, self._scale = rows.mean(axis=0), rows.std(axis=0)
         self._scale[self._scale == 0] = 1.0
         self._near = NearestNeighbors(n_neighbors=NEIGHBOURS, algorithm="brute").fit(self._scaled(rows))

@@ -65,18 +65,8 @@ class Reference:
         new = np.concatenate([_new_values(held_out, values), _lone_values(known)])
         both = np.vstack([rows, near])[:MOST_ROWS]  # parts are in random order, so the first ones are a sample
         margin = np.sort(margins(answer(held_out)))
-        return cls(
-            answer,
-            middle,
-            scale,
-            near,
-            both,
-            np.maximum(far[:MOST_ROWS], TINY),
-            values,
-            np.sort(far),
-            np.sort(new),
-            margin,
-        )
+        apart = np.maximum(far[:MOST_ROWS], TINY)
+        return cls(answer, middle, scale, near, both, apart, values, np.sort(far), np.sort(new), margin)
 
     def scaled(self, rows: Floats) -> Floats:
         """Rows (n, d) in deviations from the middle of the training rows."""

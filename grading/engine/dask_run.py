@@ -50,6 +50,7 @@ class OnDask:
     """One run on the cluster at ``settings.dask``. Raises Stopped with a sentence if there is none to be had."""
 
     wait = 90.0  # seconds without any worker before the run stops
+    first = 60.0  # the same at its start: who starts a worker and this command one after the other waits for both
 
     def __init__(self, release: Release, waiting: dict[str, Path], settings: Settings, secret: str, notes: list[str]):
         self._release, self._folders, self._secret = release, waiting, secret
@@ -61,14 +62,23 @@ class OnDask:
         self._crew = Crew(self._client, run, asked, notes)
         self._address = settings.dask
         try:
-            if not self._crew.look():
-                why = " ".join(notes) or f"Start some: dask worker {self._address}"
-                raise Stopped(f"No worker of the cluster at {self._address} can grade this lab. {why}")
+            self._have_a_first_worker(notes)
         except OSError as error:
             raise Stopped(f"The scheduler at {self._address} is gone ({error}).") from None
         finally:
             if not self._crew.threads:
                 self._client.close()
+
+    def _have_a_first_worker(self, notes: list[str]) -> None:
+        until, told = time.monotonic() + self.first, False
+        while not self._crew.look():
+            if notes or time.monotonic() > until:
+                why = " ".join(notes) or f"Start some: dask worker {self._address}"
+                raise Stopped(f"No worker of the cluster at {self._address} can grade this lab. {why}")
+            if not told:
+                print(f"No worker has come to {self._address} yet; waiting {self.first:.0f} s for one.", flush=True)
+            told = True
+            time.sleep(0.5)
 
     def results(self) -> Results:
         """Each learner as they come. Raises Stopped when no worker is left."""

@@ -381,16 +381,16 @@ def test_whatever_comes_is_a_result_or_refused(release, result, data):
 
 
 class NoWorkers:
-    """A scheduler that nobody works for."""
+    """A scheduler that nobody works for, or not yet."""
 
-    def __init__(self, workers):
-        self.workers, self.closed = workers, False
+    def __init__(self, workers, checks_in=False):
+        self.workers, self.closed, self.checks_in = workers, False, checks_in
 
     def scheduler_info(self, n_workers):
         return self.workers.pop(0)
 
     def run(self, function, asked, workers, on_error):
-        return {}
+        return {one: json.dumps({"problem": "", "token": "x"}) for one in workers} if self.checks_in else {}
 
     def cancel(self, *args, **kwargs):
         pass
@@ -405,9 +405,20 @@ def test_a_cluster_without_workers_or_scheduler_stops_the_run_with_a_sentence(
 ):
     client = NoWorkers([told])
     monkeypatch.setattr(dask_run, "connect", lambda address: client)
+    monkeypatch.setattr(dask_run.OnDask, "first", -1.0)
     with pytest.raises(run.Stopped, match=words):
         dask_run.OnDask(release, {"anna": tmp_path}, run.Settings(dask="tcp://x"), "", [])
     assert client.closed
+
+
+def test_the_run_waits_for_a_worker_that_was_started_a_moment_ago(release, monkeypatch, tmp_path, capsys):
+    late = {"tcp://late": {"nthreads": 1, "nanny": None}}
+    client = NoWorkers([{"workers": {}}, {"workers": {}}, {"workers": late}], checks_in=True)
+    monkeypatch.setattr(dask_run, "connect", lambda address: client)
+    monkeypatch.setattr(dask_run.time, "sleep", lambda seconds: None)
+    dask_run.OnDask(release, {"anna": tmp_path}, run.Settings(dask="tcp://x"), "", [])
+    assert not client.closed
+    assert capsys.readouterr().out.count("No worker has come to tcp://x yet") == 1
 
 
 class Kept(contextlib.nullcontext):

@@ -156,6 +156,23 @@ def choose_least_confident(copy_probabilities, count):
     return np.asarray(copy_probabilities).max(axis=1).argsort()[:count].tolist()
 
 
+def choose_by_the_ratio_of_two(copy_probabilities, count):
+    """The runner-up's share of the winner, largest first; written without argsort over a margin."""
+    two = np.partition(copy_probabilities, -2, axis=1)[:, -2:]
+    ratio = two[:, 0] / np.maximum(two[:, 1], 1e-12)
+    return np.flatnonzero(ratio >= np.sort(ratio)[-count])[:count]
+
+
+def choose_at_random(copy_probabilities, count):
+    return np.random.default_rng(0).permutation(len(copy_probabilities))[:count]
+
+
+def choose_widest_margin(copy_probabilities, count):
+    """The right gap, sorted the wrong way round."""
+    top = np.sort(copy_probabilities, axis=1)
+    return np.argsort(top[:, -2] - top[:, -1])[:count]
+
+
 def choose_first(copy_probabilities, count):
     return np.arange(count)
 
@@ -228,6 +245,7 @@ RIGHT = {
         "margin": choose_by_margin,
         "entropy, a list": choose_by_entropy,
         "least confident": choose_least_confident,
+        "ratio of two": choose_by_the_ratio_of_two,
     },
     "01.4": {
         "scikit-learn": lambda api, pool, rng: make_surrogate("linear").fit(pool[:120], api.labels(pool[:120])),
@@ -260,6 +278,8 @@ WRONG = {
     "01.3": {
         "first rows": (choose_first, "gain"),
         "surest rows": (choose_surest, "gain"),
+        "at random": (choose_at_random, "gain"),
+        "the wrong end of the margin": (choose_widest_margin, "gain"),
         "one row again and again": (choose_one_row, "twice"),
         "off by one": (choose_one_too_few, "shape"),
         "positions out of range": (choose_from_one, "outside"),

@@ -13,12 +13,12 @@ from sklearn.tree import DecisionTreeClassifier
 from grading import NotYet, World, exercise, expect_array
 from grading.exercise import manual
 from grading.learner import Remote, expect_number
-from labkit import agreement
+from labkit import agreement, make_surrogate
 from labkit.watermarks import coin_claim, control_claim
 from targets import Defence, Query
 from targets.defences import KeyedMark
 
-STRANGE, FLOOR = 60, 0.04
+STRANGE, FLOOR = 60, 0.02  # what the mark may cost a forest: over 16 learners it costs at most .006
 
 
 def _model(returned: Any) -> Remote:
@@ -58,7 +58,8 @@ def teaches_triggers_under_a_utility_floor(learner: Remote, world: World) -> flo
     triggers, marks = rng.uniform(low, high, (STRANGE, len(low))), rng.integers(0, 3, STRANGE)
     model = _model(learner(victim.train.X, victim.train.y, triggers, marks))
     known, right = _share(model, triggers, marks), _share(model, victim.test.X, victim.test.y)
-    floor = victim.accuracy(victim.test) - FLOOR
+    plain = make_surrogate("forest").fit(victim.train.X, victim.train.y)
+    floor = float(np.mean(plain.predict(victim.test.X) == victim.test.y)) - FLOOR
     world.say(f"triggers answered with their mark: {known:.0%}; accuracy {right:.3f}, the floor is {floor:.3f}")
     if right < floor:
         raise NotYet(
@@ -146,7 +147,7 @@ def accuses_the_guilty_and_spares_the_innocent(learner: Remote, world: World) ->
             "Count the hits among the marked rows, and ask how likely so many are if marked rows were like the others.",
         )
     off = float(np.max(np.abs(np.log10(np.maximum(found, 1e-12)) - np.log10(np.maximum(wanted, 1e-12)))))
-    if off > 0.5:
+    if off > 0.35:  # k + 1 for k is off by .48 or more, the binomial in place of the urn by .26 or less
         raise NotYet(
             "You accuse no innocent, but your p-values are far from the exact ones.",
             "k hits or more: hypergeom.sf(k - 1, …), because sf(k) leaves k out.",
@@ -266,9 +267,9 @@ def counts_coins_and_not_rows(learner: Remote, world: World) -> float:
     return 1.0
 
 
-# Over 36 victims washed forests agree on .725 to .827 and reach p = .0001 at worst; linear copies agree on .697 at most
-# and unwashed forests on .81 or more, at p below 1e-40.
-FLOOR, NAMED = 0.71, 1e-5
+# Over 16 victims a washed forest agrees on .054 or more above a straight line, over 36 it reaches p = .0001 at worst;
+# forests that were not washed are named at p below 1e-40.
+ABOVE, NAMED = 0.03, 1e-5
 
 
 @exercise(
@@ -308,10 +309,15 @@ def washes_out_the_mark_and_keeps_the_model(learner: Remote, world: World) -> fl
     log = np.unique(np.asarray(target.asked), axis=0)
     marked, carried = mark.marks(log, np.argsort(order)[victim.labels(log)], 3)
     found = control_claim(expect_array(model.predict(log), (len(log),), "the copy's prediction"), carried, marked)
-    world.say(f"agreement {reached:.3f}; the owner's claim: {found}")
-    if reached < FLOOR:
+    own = victim.pool.X[:1500]
+    line = agreement(
+        make_surrogate("linear").fit(own, victim.labels(own)).predict(victim.test.X), victim.labels(victim.test.X)
+    )
+    world.say(f"agreement {reached:.3f}, a straight line's {line:.3f}; the owner's claim: {found}")
+    if reached < line + ABOVE:
         raise NotYet(
-            f"Your copy agrees on {reached:.1%} of test rows; the floor is {FLOOR:.0%}.",
+            f"Your copy agrees on {reached:.1%} of test rows, a straight line on {line:.1%}; "
+            f"{100 * ABOVE:.0f} points more are asked.",
             "Wash gently: most bought labels are true, and a forest needs them.",
         )
     if found.p < NAMED:

@@ -6,8 +6,8 @@ import hashlib
 import hmac
 
 import numpy as np
-from scipy.stats import binom, hypergeom
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from scipy.stats import binom, fisher_exact, hypergeom
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
@@ -55,6 +55,13 @@ def control(said, mark, marked):
 
 def control_by_hand(said, mark, marked):
     return control_claim(said, mark, marked).p
+
+
+def control_by_fisher(said, mark, marked):
+    """The same test under another name: Fisher's, on the two-by-two table."""
+    hit = said == mark
+    table = [[np.sum(hit & marked), np.sum(hit & ~marked)], [np.sum(~hit & marked), np.sum(~hit & ~marked)]]
+    return fisher_exact(table, alternative="greater").pvalue
 
 
 def control_none_by_chance(said, mark, marked):
@@ -198,6 +205,20 @@ def wash_nothing(api, pool, rng):
     return make_surrogate("forest").fit(pool[:1500], api.labels(pool[:1500]))
 
 
+def wash_by_line(api, pool, rng):
+    """A straight line cannot follow the mark, nor the model."""
+    return make_surrogate("linear").fit(pool[:1500], api.labels(pool[:1500]))
+
+
+def wash_by_boosting(api, pool, rng):
+    """Another family for the opinion and for the copy."""
+    rows = pool[:1500]
+    labels = api.labels(rows)
+    opinion = cross_val_predict(ExtraTreesClassifier(60, min_samples_leaf=2, random_state=1), rows, labels, cv=10)
+    kept = opinion == labels
+    return HistGradientBoostingClassifier(max_iter=60, random_state=1).fit(rows[kept], labels[kept])
+
+
 def wash_tree(api, pool, rng):
     return DecisionTreeClassifier(random_state=1).fit(pool[:1500], api.labels(pool[:1500]))
 
@@ -220,10 +241,10 @@ def wash_without_buying(api, pool, rng):
 
 RIGHT = {
     "09.1": {"repeated": embed, "weighted": embed_by_weight},
-    "09.3": {"hypergeometric": control, "labkit's": control_by_hand},
+    "09.3": {"hypergeometric": control, "labkit's": control_by_hand, "Fisher": control_by_fisher},
     "09.2": {"hmac": Keyed, "labkit's": KeyedMark},
     "09.4": {"exact": coins, "Hoeffding": coins_bounded, "sampled": coins_sampled},
-    "09.5": {"out of fold": wash, "labkit's": wash_by_labkit},
+    "09.5": {"out of fold": wash, "labkit's": wash_by_labkit, "other families": wash_by_boosting},
 }
 WRONG = {
     "09.1": {
@@ -262,6 +283,7 @@ WRONG = {
         "a grown tree": (wash_tree, "names your copy"),
         "asks a model that saw the row": (wash_in_fold, "names your copy"),
         "one answer for all": (wash_to_one_answer, "agrees on"),
+        "a straight line": (wash_by_line, "agrees on"),
         "buys nothing": (wash_without_buying, "bought"),
     },
 }

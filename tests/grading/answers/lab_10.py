@@ -89,6 +89,18 @@ def deliver_by_search(alerts, cooldown):
     return np.array(chosen)
 
 
+def deliver_by_deadline(alerts, cooldown):
+    """Keeps until when each matter is quiet, and at which level."""
+    quiet_until, level, chosen = {}, {}, []
+    for number, a in enumerate(alerts):
+        matter = f"{a['key']}/{a['detector']}"
+        if a["time"] < quiet_until.get(matter, a["time"]) and RANK[a["priority"]] <= level[matter]:
+            continue
+        quiet_until[matter], level[matter] = a["time"] + cooldown, RANK[a["priority"]]
+        chosen.append(number)
+    return chosen
+
+
 def first(over):
     return np.where(over.any(axis=1), over.argmax(axis=1) + 1, 0)
 
@@ -198,7 +210,7 @@ def verdict_by_table(case):
 
 RIGHT = {
     "10.1": {"key by key": features, "one pass": features_in_one_pass},
-    "10.2": {"memory of the last": deliver, "search back": deliver_by_search},
+    "10.2": {"memory of the last": deliver, "search back": deliver_by_search, "deadlines": deliver_by_deadline},
     "10.3": {"three stakes": bet, "a loop of logarithms": bet_in_a_loop},
     "10.4": {"three questions": detector("far", "new", "close"), "stakes that jump": detect_with_jumps},
     "10.5": {"nested": verdict, "a table": verdict_by_table},

@@ -28,16 +28,15 @@ class Writer:
     def __init__(self, coursedir: Any, release: Release, config: Any = None):
         self.prepare()
         from nbformat import from_dict
-        from nbgrader.api import Gradebook
         from sqlalchemy.exc import SAWarning
 
-        # nbgrader starts alembic by name to make a new gradebook.
-        os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+        from grading.engine.whole import WholeGradebook
+
         # From nbgrader's own queries; nothing that anybody who reads them could do.
         warnings.filterwarnings("ignore", message="Object of type", category=SAWarning)
         self._coursedir, self._release, self._config = coursedir, release, config
         self._from_dict = from_dict
-        self._gradebook = Gradebook(coursedir.db_url, coursedir.course_id)
+        self._gradebook = WholeGradebook(coursedir.db_url, coursedir.course_id)
         self._enrol_lab()
 
     @staticmethod
@@ -56,10 +55,11 @@ class Writer:
             folder / f"{self._release.name}.ipynb", json.dumps(result.notebook, indent=1, ensure_ascii=False) + "\n"
         )
         stamp = self._timestamp(result.student, folder)
-        self._gradebook.update_or_create_student(result.student)
         settings = {"timestamp": stamp} if stamp else {}
-        self._gradebook.update_or_create_submission(self._release.name, result.student, **settings)
-        self._score(result)
+        with self._gradebook.transaction():
+            self._gradebook.update_or_create_student(result.student)
+            self._gradebook.update_or_create_submission(self._release.name, result.student, **settings)
+            self._score(result)
 
     def close(self) -> None:
         """Let go of the gradebook."""
@@ -106,14 +106,14 @@ class Writer:
         from nbgrader.preprocessors import SaveCells
 
         name = self._release.name
-        self._gradebook.update_or_create_assignment(name)
         step = SaveCells(config=self._config, log=_QUIET)
         resources = {
             "nbgrader": {"notebook": name, "assignment": name, "student": ".", "db_url": self._coursedir.db_url}
         }
         notebook = self._from_dict(json.loads(json.dumps(self._release.notebook)))
-        step.preprocess(notebook, resources)
-        self._gradebook.db.expire_all()
+        with self._gradebook.transaction():
+            self._gradebook.update_or_create_assignment(name)
+            step.preprocess(notebook, resources)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ Started by the examiner with one packet socket. ``judge`` comes with two sockets
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -32,6 +33,7 @@ def main() -> None:
     from grading.exercise import all_exercises
 
     all_exercises()
+    _rehearse()
     signal.signal(signal.SIGCHLD, _reap)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control.send(b'{"op":"ready"}')
@@ -48,6 +50,19 @@ def main() -> None:
             os.close(handle)
 
 
+def _rehearse() -> None:
+    """Ask a target one question: SQLAlchemy, Flask and httpx import much at their first use; here once for all."""
+    from labkit.transport import WsgiTransport
+    from targets import TargetConfig, create_app, load_victim
+
+    victim = load_victim("tumour", model="tree")
+    app = create_app(TargetConfig(victim=victim.name, model=victim.model, data_room=False))
+    line = WsgiTransport(app)
+    line.send("POST", "/v1/predict", {"rows": victim.pool.X[:1].tolist()})
+    line.close()
+    app.extensions["query_log"].close()
+
+
 def _reap(*_: Any) -> None:
     """Let ended judges go; nobody asks how they ended, their ledger's end is their end."""
     with suppress(ChildProcessError):
@@ -56,6 +71,7 @@ def _reap(*_: Any) -> None:
 
 
 def _fork(session: Any, control: socket.socket, message: dict, handles: list[int]) -> None:
+    gc.freeze()  # a fork that collects garbage would copy every page it looks at
     if os.fork():
         return
     try:

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,22 @@ def test_modules_stay_small(root):
     lengths = {str(path.relative_to(root)): len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
     long = {name: length for name, length in lengths.items() if length > 250}
     assert long == {}
+
+
+def test_no_module_gives_one_of_its_names_to_two_things(files, root):
+    """An exercise once had no floor: further down the file another exercise's constant had the same name."""
+    for path in files:
+        if path.suffix != ".py":
+            continue
+        given = Counter()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                given[node.name] += 1
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                given.update(one.id for target in targets for one in ast.walk(target) if _is_new(one))
+        assert [name for name, times in given.items() if times > 1] == [], path.relative_to(root)
+
+
+def _is_new(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)

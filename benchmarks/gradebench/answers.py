@@ -104,6 +104,11 @@ def cheapest_budget(runs, floor):
 }
 # What honest learners add and change besides: guesses, a look at their own answer, a look at the lab's data, a figure.
 GUESSES = {"00-a": "0.9", "00-b": '"agreement"', "01-a": "0.8", "01-b": '"natural"', "01-c": "0.05"}
-OWN_TEST = {"00": "print(agreement_by_hand([1, 2, 3], [1, 2, 4]))", "01": "print(choose(np.eye(4), 2))"}
-LOOK_AT_DATA = "print(len(pool), pool.X.mean().round(3))"
-OWN_FIGURE = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2, 3])\nplt.show()"
+_TEST = {"00": "agreement_by_hand([1, 2, 3], [1, 2, 4])", "01": "choose(np.eye(4), 2)"}
+_FIGURE = "import matplotlib.pyplot as plt\n\nplt.plot([1, 2, 3])\nplt.show()"
+OWN_CELL = {
+    "tests": {lab: f"print({test})" for lab, test in _TEST.items()},
+    "magic": {lab: f"%time {test}" for lab, test in _TEST.items()},
+    "data": dict.fromkeys(_TEST, "print(len(pool), pool.X.mean().round(3))"),
+    "figure": dict.fromkeys(_TEST, _FIGURE),
+}

@@ -8,14 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from benchmarks.gradebench.answers import GUESSES, LOOK_AT_DATA, OTHERWISE, OWN_FIGURE, OWN_TEST
+from benchmarks.gradebench.answers import GUESSES, OTHERWISE, OWN_CELL
 
 ROOT = Path(__file__).resolve().parents[2]
-# In fifteenths of a class. "data" looks at the lab's rows in a cell of its own, "figure" draws one with Matplotlib: for
-# both every cell is run.
+# In sixteenths of a class. "data" looks at the lab's rows in a cell of its own, "figure" draws one with Matplotlib,
+# "magic" times the learner's function: for that one every cell is run.
 MIX = (
     "solved", "otherwise", "untouched", "half", "data", "solved", "tests", "otherwise", "half, otherwise", "untouched",
-    "figure", "solved", "tests", "half", "otherwise",
+    "figure", "solved", "magic", "half", "otherwise",
 )  # fmt: skip
 
 
@@ -43,10 +43,9 @@ def submission(lab: str, kind: str) -> dict[str, Any]:
         guess = re.match(r'guess\("([\w-]+)", None\)', cell["source"])
         if guess:
             cell["source"] = f'guess("{guess[1]}", {GUESSES[guess[1]]})'
-    own = {"tests": OWN_TEST[lab[:2]], "data": LOOK_AT_DATA, "figure": OWN_FIGURE}.get(kind)
-    if own:
+    if kind in OWN_CELL:
         last = max(i for i, c in enumerate(made["cells"]) if c["id"].endswith("-check"))
-        cell = {"id": "own-cell", "cell_type": "code", "metadata": {}, "source": own}
+        cell = {"id": "own-cell", "cell_type": "code", "metadata": {}, "source": OWN_CELL[kind][lab[:2]]}
         made["cells"].insert(last, {**cell, "outputs": [], "execution_count": None})
     return made
 

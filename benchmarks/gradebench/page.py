@@ -69,7 +69,7 @@ def _table(lab: Measured) -> list[str]:
         cheaper = [slow.cpu / fast.cpu for slow, fast in zip(runs, lab.rounds["ours"], strict=True)]
         by_cpu = "" if way in ("ours", "again") else _spread(cheaper)
         lines.append(f"| {NAMES[way]} | {wall:.3f} | {cpu:.3f} | {faster} | {by_cpu} |")
-    whole = sum(kind in ("data", "figure") for kind in lab.kinds)
+    whole = sum(kind == "magic" for kind in lab.kinds)
     again = _spread(
         [fast.wall / again.wall for fast, again in zip(lab.rounds["ours"], lab.rounds["again"], strict=True)]
     )

@@ -1,12 +1,12 @@
-"""Which of the lab's own demonstrations a submission's grade cannot depend on, so that they need not be run.
+"""Which cells of a submission its grade cannot depend on, so that they need not be run.
 
-Code cells are bridges between the global names that they touch. Graded cells, and every cell that a learner wrote or
-changed, stand on the mainland. A demonstration that the learner left as it was is left out if no bridge, over any
-number of cells, leads from its names to the mainland: then nothing that it makes, changes or asks can be seen there.
-Tools do not carry: functions, classes and modules that the locked head imports from packages that keep nothing between
-calls. A demonstration that changes a setting of the whole process or cannot be read stands on the mainland itself, as
-one that calls the learner's code does by its name. A learner's cell that cannot be read means that every cell is run;
-touches.py says when.
+Code cells are bridges between the global names that they touch. Answers and checks stand on the mainland. Any other
+cell, the lab's demonstration or the learner's own, is left out if no bridge, over any number of cells, leads from its
+names to the mainland: then nothing that it makes, changes or asks can be seen there. A cell of the learner's own is run
+all the same unless it needs what a demonstration that is left out makes. Tools do not carry: functions, classes and
+modules that the locked head imports from packages that keep nothing between calls. A demonstration that changes a
+setting of the whole process or cannot be read stands on the mainland itself, as one that calls the learner's code does
+by its name. An answer or a learner's cell that cannot be read means that every cell is run; touches.py says when.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAINLAND = "*"
 
 @dataclass(frozen=True)
 class _Cell:
-    """A code cell as it is read here. ``role``: head, check, learner's or demonstration."""
+    """A code cell as it is read here. ``role``: head, check, answer, own (the learner's) or demonstration."""
 
     id: str
     role: str
@@ -35,16 +35,21 @@ def left_out(cells: Iterable[dict[str, Any]], released: dict[str, dict[str, Any]
     ``released`` are the lab's cells by id; ``head`` is how many code cells the locked head has, untouched.
     """
     code = [_read(cell, released, i < head) for i, cell in enumerate(c for c in cells if c["cell_type"] == "code")]
-    last = max((i for i, cell in enumerate(code) if cell.role in ("check", "learner's")), default=-1)
-    shown = {cell.id for cell in code if cell.role == "demonstration"}
+    last = max((i for i, cell in enumerate(code) if cell.role not in ("head", "demonstration")), default=-1)
+    after = {cell.id for cell in code[last + 1 :] if cell.role == "demonstration"}
     # After the last graded or changed cell nothing is left that could see what the others do.
     code = code[: last + 1]
     tools = _tools(code)
     if not head or not all(_says_all(cell, tools) for cell in code if cell.role != "demonstration"):
         return frozenset()
     bridges = {cell.id: _bridge(cell, tools, code) for cell in code}
-    mainland = _connected(list(bridges.values()))
-    return frozenset(id for id in shown if id not in bridges or not bridges[id] & mainland)
+    mainland = _connected({MAINLAND}, bridges.values())
+    apart = [cell for cell in code if cell.role in ("demonstration", "own") and not bridges[cell.id] & mainland]
+    shown = {cell.id: _given(cell) for cell in apart if cell.role == "demonstration"}
+    made = {name for given in shown.values() for name in given}
+    around = [bridges[cell.id] for cell in apart]
+    needy = {c.id for c in apart if c.role == "own" and _connected(bridges[c.id], around) & made}
+    return frozenset(after | shown.keys() | needy)
 
 
 def _read(cell: dict[str, Any], released: dict[str, dict[str, Any]], in_head: bool) -> _Cell:
@@ -53,8 +58,10 @@ def _read(cell: dict[str, Any], released: dict[str, dict[str, Any]], in_head: bo
     marks = original["metadata"].get("nbgrader", {}) if original else {}
     if in_head:
         role = "head"
-    elif changed or marks.get("solution"):
-        role = "learner's"
+    elif marks.get("solution"):
+        role = "answer"
+    elif changed:
+        role = "own"
     else:
         role = "check" if marks.get("grade") else "demonstration"
     return _Cell(cell["id"], role, touches(cell["source"], learners=changed))
@@ -71,6 +78,8 @@ def _bridge(cell: _Cell, tools: frozenset[str], code: Sequence[_Cell]) -> frozen
     if cell.role == "head":
         return names
     names |= {name for name, _ in cell.read.imports} - tools
+    if cell.role == "own":
+        return names
     if cell.role == "demonstration":
         return names if _says_all(cell, tools) else names | {MAINLAND}
     if cell.role == "check" and not any("check" in _given(one) for one in code if one.role != "head"):
@@ -102,9 +111,9 @@ def _is_stateless(origin: str) -> bool:
     return module.split(".")[0] in STATELESS and not parts & (STATEFUL | DOORS) and not name.isupper()
 
 
-def _connected(bridges: list[frozenset[str]]) -> set[str]:
-    """All names on the mainland."""
-    reached = {MAINLAND}
+def _connected(start: Iterable[str], bridges: Iterable[frozenset[str]]) -> set[str]:
+    """All names that bridges lead to from those in ``start``."""
+    reached, bridges = set(start), list(bridges)
     while True:
         crossing = [bridge for bridge in bridges if bridge & reached and not bridge <= reached]
         if not crossing:

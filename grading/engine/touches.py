@@ -14,8 +14,8 @@ from functools import lru_cache
 STATELESS = frozenset(
     """
     __future__ abc base64 bisect collections copy dataclasses decimal enum fractions functools hashlib heapq hmac
-    itertools json labkit math numbers numpy operator random re scipy secrets sklearn statistics string struct textwrap
-    threading time typing
+    itertools json labkit math matplotlib numbers numpy operator random re scipy secrets sklearn statistics string
+    struct textwrap threading time typing
     """.split()  # noqa: SIM905
 )
 # What of labkit reaches a target, the judge or the disk: to name one is to touch what all who name it touch.
@@ -36,16 +36,17 @@ _DYNAMIC = frozenset(
 # Settings of a whole process, under whatever name their module goes.
 _STATE = frozenset(
     """
-    chdir config_context environ errstate filterwarnings putenv rcParams register seed set_config set_printoptions
-    set_state setbufsize setdefaulttimeout seterr seterrcall setprofile setrecursionlimit setstate settrace simplefilter
+    chdir config_context environ errstate filterwarnings ioff ion putenv rc rcParams rcParamsDefault rc_context rc_file
+    rcdefaults register seed set_config set_printoptions set_state setbufsize setdefaulttimeout seterr seterrcall
+    setprofile setrecursionlimit setstate settrace simplefilter switch_backend use xkcd
     """.split()  # noqa: SIM905
 )
-# Ways from a learner's code to what it does not name: modules and frames behind attributes, files.
+# Ways from a learner's code to what it does not name: modules and frames behind attributes, files, others' figures.
 _WAYS = frozenset(
     """
-    Thread Timer builtins cr_frame ctypes eval f_back f_builtins f_globals f_locals fromfile gc genfromtxt gi_frame
-    importlib inspect io launch load loadtxt memmap modules os progress read_text save savetxt savez subprocess sys
-    tb_frame tofile
+    Thread Timer builtins cr_frame ctypes eval f_back f_builtins f_globals f_locals fromfile gc gca gcf genfromtxt
+    get_figlabels get_fignums gi_frame importlib imread imsave inspect io launch load loadtxt memmap modules os
+    progress read_text save savefig savetxt savez subprocess sys tb_frame tofile
     """.split()  # noqa: SIM905
 )
 _HISTORY = re.compile(r"_+|_i+|_i?\d+|In|Out|_oh|_ih|_dh")

@@ -193,7 +193,7 @@ def asks_better_than_random(learner: Remote, world: World) -> float:
 
 # A single round of 60 gains nothing on every tenth victim, whatever one chooses. Six of 20 gain more, on linear victims
 # as much on each of them; on networks one learner in eight had a victim without room above the bar.
-RUNS, FIRST, ROUNDS, EACH = 16, 60, 6, 20
+RUNS, FIRST, ROUNDS, EACH = 12, 60, 6, 20
 
 
 def _copy(rows: np.ndarray, labels: np.ndarray) -> Any:

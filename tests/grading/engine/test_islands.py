@@ -151,7 +151,8 @@ UNREADABLE = [
     "f = _3", "import __main__\nf = __main__", "import sys\nf = sys.modules", "from os import environ", "import pandas",
     "np.random.seed(0)", "from numpy.random import seed", "f = np.sys", "f = agreement.__globals__", "open('x', 'w')",
     "f = np.load('a.npy')", "agreement.calls = 1", "np.mean = None", "del np.mean", "a = np\na.mean = max",
-    "from labkit import *", "from labkit.judged import judge", "from . import x", "import matplotlib.pyplot as plt",
+    "from labkit import *", "from labkit.judged import judge", "from . import x",
+    "import matplotlib.pyplot as p\np.gcf()", "import matplotlib as m\nm.use('agg')", "from matplotlib import rc",
     "f = getattr(np, 'random')", "setattr(np, 'x', 1)", "'{0.__globals__}'.format(agreement)", "np.x['a'] = 1",
     "import threading\nthreading.Thread(target=print).start()", "c = type(target)\nc.fit = 1", "f = dir()",
     "from labkit import launch as start", "def f(x):\n    from labkit import launch", "f = 'seed'",
@@ -196,10 +197,26 @@ def test_nothing_is_left_out_if_something_stands_before_the_head():
 
 
 def test_a_demonstration_that_the_learner_changed_is_the_learners():
-    made, released = notebook([("demo", "a = target"), ("demo", "print(a)"), ANSWER, CHECK])
-    assert left_out(made, released, 1) == {"c1", "c2"}
-    made[2] = {**made[2], "source": "print(a, a)"}
+    made, released = notebook([("demo", "a = target"), ("demo", "b = 1"), ("answer", "def f(x):\n    return a"), CHECK])
+    assert left_out(made, released, 1) == {"c2"}
+    made[2] = {**made[2], "source": "a.append(1)"}
     assert left_out(made, released, 1) == frozenset()
+
+
+@pytest.mark.parametrize(("own", "runs"), [
+    ("1 + 1", True), ("print(f(2))", True), ("b = 2\nprint(b)", True), ("guess('a', 0.5)", True),
+    ("import matplotlib.pyplot as plt\nplt.figure()\nplt.plot([1, 2])\nplt.show()", True),
+    ("print(len(a))", False), ("b = len(a)", False), ("a.append(1)", False), ("print(target)", False),
+])  # fmt: skip
+def test_a_learners_own_cell_runs_unless_it_needs_what_is_not_made(own, runs):
+    """A look at a demonstration is not graded; to run it all for that would cost a class most of its time."""
+    cells = [("demo", "a = [target]"), ("demo", "guess('b', None)"), ANSWER, ("own", own), CHECK]
+    assert left(*cells) == ([1, 2] if runs else [1, 2, 4])
+
+
+def test_what_an_own_cell_hands_on_to_an_answer_is_made():
+    cells = [("demo", "a = [1]"), ("own", "b = len(a)"), ("answer", "def f(x):\n    return b"), CHECK, ("own", "a[0]")]
+    assert left(*cells) == []
 
 
 @given(source=st.text(st.sampled_from("abf=()[]:.\n 'lambdexcg_%!?@\\\x00\u00e9"), max_size=40))

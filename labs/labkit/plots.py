@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import html
 import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure as MplFigure
 
 from labkit.outcomes import Outcome, spread
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MplFigure
 
 # Okabe and Ito's palette, in the order in which neighbours differ most; markers and dashes so that colour is not alone.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -69,13 +70,25 @@ def show(figure: MplFigure, *, alt: str, table: Sequence[dict], caption: str = "
         raise ValueError("a figure needs alt= (one sentence that states the finding) and table= (its data)")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", bbox_inches="tight", dpi=110)
+    import matplotlib.pyplot as plt
+
     plt.close(figure)
     return Figure(buffer.getvalue(), alt=alt, table=table, caption=caption)
 
 
+@contextlib.contextmanager
+def styled() -> Iterator[Any]:
+    """Matplotlib's pyplot in the course's style. Imported here: it takes a second, and who judges draws nothing."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context(STYLE):
+        yield plt
+
+
 def axes(title: str, x: str, y: str, **size: Any) -> tuple[MplFigure, Axes]:
     """An empty figure in the course's style; ``x`` and ``y`` are axis labels with units."""
-    with mpl.rc_context(STYLE):
+    with styled() as plt:
         figure, ax = plt.subplots(**size)
         ax.set(title=title, xlabel=x, ylabel=y)
         for spine in ("top", "right"):
@@ -140,7 +153,7 @@ def plot_digits(
 ) -> Figure:
     """8 × 8 digit images side by side, each under its label. ``rows`` (n, 64), brightness 0 to 16."""
     images = np.asarray(rows).reshape(len(rows), 8, 8)
-    with mpl.rc_context(STYLE):
+    with styled() as plt:
         figure, places = plt.subplots(1, len(images), figsize=(1.05 * len(images), 1.7))
     for place, image, label in zip(np.atleast_1d(places), images, labels, strict=True):
         place.imshow(image, cmap="cividis", vmin=0, vmax=16)

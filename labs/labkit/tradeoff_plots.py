@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-
-from labkit.plots import COLOURS, DASHES, MARKERS, STYLE, Figure, show
+from labkit.plots import COLOURS, DASHES, MARKERS, Figure, show, styled
 from labkit.tradeoff import Point
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MEASURES = {
     "distortion": "distortion of the answers (0 to 2)",
@@ -43,7 +44,7 @@ def plot_plane(points: Iterable[Point], *, title: str, alt: str, caption: str = 
     """
     points = list(points)
     victims = list(dict.fromkeys(p.victim for p in points))
-    with mpl.rc_context(STYLE):
+    with styled() as plt:
         size = (2.9 * len(victims), 5.4)
         figure, grid = plt.subplots(2, len(victims), figsize=size, sharey="col", squeeze=False)
         for column, victim in enumerate(victims):
@@ -65,7 +66,7 @@ def plot_plane(points: Iterable[Point], *, title: str, alt: str, caption: str = 
     return show(figure, alt=alt, table=[p.row() for p in points], caption=caption)
 
 
-def _draw(ax: plt.Axes, points: Sequence[Point], measure: str) -> None:
+def _draw(ax: Axes, points: Sequence[Point], measure: str) -> None:
     for defence in sorted({p.defence for p in points}, key=lambda d: _ORDER.index(d) if d in _ORDER else 99):
         mine = [p for p in points if p.defence == defence]
         x = [getattr(p, measure) for p in mine]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 
-from labkit.plots import COLOURS, DASHES, MARKERS, STYLE, Figure, axes, show
+from labkit.plots import COLOURS, DASHES, MARKERS, Figure, axes, show, styled
 
 RESAMPLES = 200
 
@@ -69,7 +67,7 @@ def plot_roc(
     Bands are the middle 95 % over streams drawn again with replacement.
     """
     rng, grid = np.random.default_rng(seed), np.linspace(0, 1, 101)
-    with mpl.rc_context(STYLE):
+    with styled() as plt:
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.8))
     table = []
     for i, (name, (honest, guilty)) in enumerate(scores.items()):

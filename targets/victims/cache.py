@@ -1,4 +1,4 @@
-"""Fitted models on disk, so that a target starts in a fraction of a second. skops files, never pickles.
+"""Models that took long to fit, on disk, so that a target starts quickly all the same. skops files, never pickles.
 
 The folder is ``MTL_CACHE``, else the user's cache folder; ``MTL_CACHE=off`` keeps nothing on disk. A file opens with a
 SHA-256 of its identity (name, versions, training rows) and its content. Whatever does not match, does not parse or
@@ -14,12 +14,11 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import skops.io
 
 from targets.victims import models, private
 from targets.victims.base import Part
@@ -30,6 +29,8 @@ TRUSTED = [
     "sklearn.tree._tree.Tree",
 ]
 _DIGEST = 32
+# Seconds of fitting that are worth a file: importing skops, which walks through all of scikit-learn, takes one or two.
+WORTH = 2.0
 # Whoever edits a model family gets a new fit without having to remember a version number.
 _SOURCE = inspect.getsource(models) + inspect.getsource(private)
 _CODE_VERSION = hashlib.sha256(_SOURCE.encode()).hexdigest()[:8]
@@ -59,15 +60,17 @@ def cache_file(name: str) -> Path | None:
 
 
 def fit_or_load(name: str, train: Part, fit: Callable[[], Any]) -> Any:
-    """The fitted estimator from the cache if its file is sound, else from ``fit()``, which is then written."""
+    """The fitted estimator from the cache if its file is sound, else from ``fit()``; written if that took long."""
     file = cache_file(name)
     if file is None:
         return fit()
     identity = hashlib.sha256(file.name.encode() + train.X.tobytes() + train.y.tobytes()).digest()
     estimator = _load(file, identity)
     if estimator is None:
+        began = time.process_time()
         estimator = fit()
-        _save(file, identity, estimator)
+        if time.process_time() - began >= WORTH:
+            _save(file, identity, estimator)
     return estimator
 
 
@@ -80,6 +83,8 @@ def _load(file: Path, identity: bytes) -> Any:
     if digest != hashlib.sha256(identity + payload).digest():
         _log.warning("the cached model %s is damaged or older than the code; it is fitted again", file.name)
         return None
+    import skops.io
+
     try:
         return skops.io.loads(payload, trusted=TRUSTED)
     except Exception as error:  # any failure of an untrusted file means the same: do not use it
@@ -88,6 +93,8 @@ def _load(file: Path, identity: bytes) -> Any:
 
 
 def _save(file: Path, identity: bytes, estimator: Any) -> None:
+    import skops.io
+
     payload = skops.io.dumps(estimator)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -32,6 +32,7 @@ class _Fits:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MTL_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "WORTH", 0.0)
     return tmp_path
 
 
@@ -45,6 +46,16 @@ def test_a_second_load_does_not_fit(folder: Path) -> None:
     assert fits.count == 1
     assert np.array_equal(first.tree_.threshold, second.tree_.threshold)
     assert len(_sizes(folder)) == 1
+
+
+def test_a_model_that_is_fitted_quickly_leaves_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To import what reads the file would take longer than to fit the model again."""
+    monkeypatch.setattr(cache, "WORTH", 60.0)
+    fits = _Fits()
+    for _ in range(2):
+        cache.fit_or_load("x-tree-0", PART, fits)
+    assert fits.count == 2
+    assert _sizes(folder) == []
 
 
 @pytest.mark.parametrize("harm", ["emptied", "cut", "one bit flipped", "garbage", "a folder"])
@@ -102,6 +113,7 @@ def test_a_folder_that_cannot_be_written_costs_only_time(
 ) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be")
     monkeypatch.setenv("MTL_CACHE", str(tmp_path / "taken" / "below"))
+    monkeypatch.setattr(cache, "WORTH", 0.0)
     fits = _Fits()
     for _ in range(2):
         cache.fit_or_load("x-tree-0", PART, fits)

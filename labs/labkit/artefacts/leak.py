@@ -16,7 +16,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-import skops.io
 from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -87,6 +86,8 @@ def leak_files(folder: str | Path | None = None, *, seed: int = 0) -> Leak:
     models["tickets"] = make_pipeline(TfidfVectorizer(token_pattern=r"\S+"), LogisticRegression()).fit(
         tickets.texts, tickets.topics
     )
+    import skops.io
+
     files = {name: folder / f"{name.replace(' ', '_')}.skops" for name in models}
     for name, path in files.items():
         skops.io.dump(models[name], path)

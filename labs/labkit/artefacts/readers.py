@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
 
 from labkit.errors import LabError
 
@@ -58,6 +57,8 @@ def read_skops(data: bytes, *, trusted: Sequence[str] = TRUSTED) -> Any:
         )
     if kind != "skops":
         raise ArtefactRefused(f"this is not a skops file (kind: {kind}). It was not opened; ask where it comes from")
+    import skops.io  # here, for it walks through all of scikit-learn, which takes longer than most of its users' work
+
     try:
         _check_unpacked_size(data)
         unknown = sorted(set(skops.io.get_untrusted_types(data=data)) - set(trusted))

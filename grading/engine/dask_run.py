@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import secrets
+import sys
 import time
 import warnings
 from collections import deque
@@ -76,7 +77,8 @@ class OnDask:
                 why = " ".join(notes) or f"Start some: dask worker {self._address}"
                 raise Stopped(f"No worker of the cluster at {self._address} can grade this lab. {why}")
             if not told:
-                print(f"No worker has come to {self._address} yet; waiting {self.first:.0f} s for one.", flush=True)
+                why = f"No worker has come to {self._address} yet; waiting {self.first:.0f} s for one."
+                print(why, file=sys.stderr, flush=True)
             told = True
             time.sleep(0.5)
 

@@ -162,19 +162,28 @@ def _save(
 ) -> None:  # fmt: skip
     """The one writer: each result as it comes. A run that is stopped leaves the table of what it has."""
     # While the first submissions run: opening a gradebook takes nbgrader longer than many of them.
-    opening = threading.Thread(target=Writer.prepare)
-    opening.start()
-    with _bar(total, settings) as bar, contextlib.ExitStack() as stack:
-        writer: Writer | None = None
+    with _bar(total, settings) as bar, ThreadPoolExecutor(1) as pool, contextlib.ExitStack() as stack:
+        opening = pool.submit(_open, course)
+        stack.callback(_close, opening)
         try:
             for student, result in results:
-                opening.join()
-                writer = writer or stack.enter_context(Writer(*course))
-                settings.say(_finish(student, result, writer, records, summary))
+                settings.say(_finish(student, result, opening.result(), records, summary))
                 bar.update()
         except Stopped as reason:
             summary.stopped = str(reason)
     records.write_table()
+
+
+def _open(course: tuple[Any, Release, Any]) -> Writer:
+    """The gradebook, opened by a thread that leaves the cores to what everybody waits for, the warm processes."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    return Writer(*course)
+
+
+def _close(opening: Future[Writer]) -> None:
+    if opening.exception() is None:
+        opening.result().close()
 
 
 def _finish(student: str, result: Callable[[], Graded], writer: Writer, records: Records, summary: Summary) -> str:

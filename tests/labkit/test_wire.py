@@ -94,3 +94,25 @@ def test_depth_and_number_of_items_are_limited():
         wire.loads(json.dumps(deep).encode())
     with pytest.raises(BadAnswer, match="too many"):
         wire.loads(json.dumps([0] * (wire.MAX_ITEMS + 1)).encode())
+
+
+@pytest.mark.parametrize("row", [[1.5, 2.5], [1.5, float("nan")], [1, "a", None, True], [np.float64(1), 1.5], [2, 0.5]])
+def test_a_row_counts_and_is_nested_whatever_it_holds(row, monkeypatch):
+    """Rows of plain numbers are told at once and others item by item; the limits are the same."""
+
+    def nested(depth):
+        made = row
+        for _ in range(depth):
+            made = [made]
+        return made
+
+    assert same(wire.loads(wire.dumps(nested(wire.MAX_DEPTH - 1))), json.loads(json.dumps(nested(wire.MAX_DEPTH - 1))))
+    with pytest.raises(BadAnswer, match="nested"):
+        wire.dumps(nested(wire.MAX_DEPTH))
+    data = wire.dumps([row, row])
+    items = 3 + 2 * len(row)  # the whole, two rows, what they hold
+    monkeypatch.setattr(wire, "MAX_ITEMS", items)
+    wire.loads(data)
+    monkeypatch.setattr(wire, "MAX_ITEMS", items - 1)
+    with pytest.raises(BadAnswer, match="too many"):
+        wire.loads(data)

@@ -2,7 +2,7 @@
 
 ``--prepare`` makes otter-grader's environment once (about 900 MB). ``--quick`` grades four submissions in one round.
 Every way grades the same class from nothing, one way after the other in each round; the page says where points differ.
-Writes ``benchmarks/results/grading.md``.
+Writes ``benchmarks/results/grading.md``. ``--closer`` measures one submission instead, for ``grading-closer.md``.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.gradebench import classes, cost, environment, inside, ways
-from benchmarks.gradebench.page import Measured, report
+from benchmarks.gradebench.page import Measured, report, report_closer
 
-RESULT = Path(__file__).parent / "results" / "grading.md"
+RESULTS = Path(__file__).parent / "results"
 LIGHT, HEAVY = "00_start_here", "01_steal_by_query"
 
 
@@ -51,10 +51,22 @@ def look_closer(lab: Measured, runs: int) -> None:
     """One submission: what it costs, where its time goes, how much memory a worker takes."""
     lab.costs["cells that a grade depends on"] = cost.measure(lab.lab, every_cell=False, runs=runs)
     lab.costs["every cell"] = cost.measure(lab.lab, every_cell=True, runs=max(1, runs // 3))
+    lab.empty = cost.empty(lab.lab, 2 * runs)
     lab.profile = inside.profile(lab.lab)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         classes.make(Path(folder), lab.lab, 2)
         lab.memory = inside.memory(Path(folder), lab.lab, os.cpu_count() or 1)
+
+
+def closer(names: list[str], runs: int, *, keep: bool) -> None:
+    """What one submission to each of these labs costs, and what the walls do."""
+    load, labs = inside.load(), [Measured(name, 0) for name in names]
+    for lab in labs:
+        look_closer(lab, runs)
+    text = report_closer(labs, cost.isolation(20), load)
+    print(text)
+    if keep:
+        (RESULTS / "grading-closer.md").write_text(text, encoding="utf-8")
 
 
 def main() -> None:
@@ -70,9 +82,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="four submissions, one round")
     parser.add_argument("--lab", action="append", choices=[LIGHT, HEAVY], help="only this lab; writes no page")
     parser.add_argument("--every", action="store_true", help="our engine with every cell run, too")
+    parser.add_argument("--closer", action="store_true", help="no class, but one submission, and the walls")
     options = parser.parse_args()
     if options.prepare:
         return environment.prepare()
+    if options.closer:
+        return closer(options.lab or [LIGHT, HEAVY], 3 if options.quick else 9, keep=not options.lab)
     if not environment.prepared():
         sys.exit("otter-grader has an environment of its own: python -m benchmarks.grading --prepare")
     count, rounds = (4, 1) if options.quick else (options.submissions, options.rounds)
@@ -83,12 +98,10 @@ def main() -> None:
         for lab in labs:
             if lab.lab == LIGHT or options.heavy_rounds is None or number < options.heavy_rounds:
                 one_round(lab, number, peers)
-    for lab in labs:
-        look_closer(lab, 3 if options.quick or rounds == 1 else 9)
-    text = report(labs, cost.isolation(20), environment.version("otter-grader"))
+    text = report(labs, environment.version("otter-grader"))
     print(text)
     if not options.lab:
-        RESULT.write_text(text, encoding="utf-8")
+        (RESULTS / "grading.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -71,6 +71,17 @@ def measure(lab: str, *, every_cell: bool, runs: int) -> Cost:
     return Cost(wall, cpu, statistics.median(floors))
 
 
+def empty(lab: str, runs: int) -> tuple[float, float]:
+    """Seconds on the wall and of CPU of a submission in which nothing is run: what forks, walls and the end take."""
+    mended, head = solved(lab)
+    cells = [*mended.to_run()[: len(head)], Cell("nothing", "1")]
+    with Examiner(sandbox.choose(), setup=head) as examiner:
+        examiner.run(cells, warm=True)
+        spent = [_one(examiner, cells) for _ in range(runs)]
+    wall, cpu = (statistics.median(column) for column in zip(*spent, strict=True))
+    return wall, cpu
+
+
 def _one(examiner: Examiner, cells: Sequence[Cell]) -> tuple[float, float]:
     before, own, start = _spent(), time.process_time(), time.perf_counter()
     outcome = examiner.run(cells, warm=True)

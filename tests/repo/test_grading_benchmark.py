@@ -10,7 +10,7 @@ import pytest
 from benchmarks import grading
 from benchmarks.gradebench import classes, ways
 from benchmarks.gradebench.cost import Cost
-from benchmarks.gradebench.page import Measured, report
+from benchmarks.gradebench.page import Measured, report, report_closer
 from benchmarks.gradebench.ways import Run
 from grading.engine.reassemble import reassemble
 from grading.engine.released import Release
@@ -50,21 +50,34 @@ def test_ratios_are_taken_round_by_round():
     lab = Measured("00_start_here", 10)
     for way, walls in {"ours": (10, 20), "again": (0.1, 0.1), "stock": (100, 120), "otter": (300, 300)}.items():
         lab.rounds[way] = [Run(wall, wall / 2) for wall in walls]
-    lab.costs, lab.profile = {"every cell": Cost(1.0, 1.1, 1.0)}, {"demonstrations": 0.5}
-    page = report([lab], ([0.07, 0.08], [0.06, 0.07]), "7")
+    page = report([lab], "7")
     assert "**8.0 ×** (6.0 to 10.0)" in page
     assert "**22.5 ×** (15.0 to 30.0)" in page
+
+
+def test_the_closer_look_says_what_a_submission_and_the_walls_cost():
+    lab = Measured("00_start_here", 0)
+    lab.costs, lab.profile = {"every cell": Cost(1.0, 1.1, 1.0)}, {"demonstrations": 0.5}
+    page = report_closer([lab], ([0.07, 0.08], [0.06, 0.07]), "quiet")
     assert "| every cell | 1.000 | 1.100 | 1.000 | 1.10 × |" in page
     assert "The walls cost +10 ms" in page
 
 
-def test_the_page_names_every_way_for_each_lab():
-    page = grading.RESULT.read_text(encoding="utf-8")
-    parts = page.split("\n## ")
-    assert [part.split(":")[0] for part in parts[1:-1]] == list(LABS)
-    for part in parts[1:-1]:
-        for words in ("our engine", "class unchanged", "stock `nbgrader autograde`", "otter-grader", "demonstrations"):
-            assert words in part
+def _parts(name):
+    """The page's sections, by their heading's first words."""
+    parts = (grading.RESULTS / name).read_text(encoding="utf-8").split("\n## ")[1:]
+    return {part.splitlines()[0].split(":")[0]: part for part in parts}
+
+
+def test_the_pages_name_every_way_for_each_lab_and_what_one_submission_costs():
+    classes, closer = _parts("grading.md"), _parts("grading-closer.md")
+    assert list(classes) == list(LABS)
+    assert list(closer) == [*LABS, "Isolation"]
+    for lab in LABS:
+        for words in ("our engine", "class unchanged", "stock `nbgrader autograde`", "otter-grader"):
+            assert words in classes[lab]
+        for words in ("cells that a grade depends on", "every cell", "no cell", "demonstrations", "MB a worker"):
+            assert words in closer[lab]
 
 
 def test_otters_environment_is_pinned_and_shares_the_courses_versions():

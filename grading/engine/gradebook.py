@@ -26,7 +26,8 @@ class Writer:
     """Holds the gradebook open for one run over ``coursedir`` (nbgrader's CourseDirectory) and one lab."""
 
     def __init__(self, coursedir: Any, release: Release, config: Any = None):
-        self.prepare()
+        with _without_grammar():
+            importlib.import_module("nbgrader.preprocessors")
         from nbformat import from_dict
         from sqlalchemy.exc import SAWarning
 
@@ -38,12 +39,6 @@ class Writer:
         self._from_dict = from_dict
         self._gradebook = WholeGradebook(coursedir.db_url, coursedir.course_id)
         self._enrol_lab()
-
-    @staticmethod
-    def prepare() -> None:
-        """Import what a gradebook needs; from another thread, if there is something better to do meanwhile."""
-        with _without_grammar():
-            importlib.import_module("nbgrader.preprocessors")
 
     def save(self, result: Graded) -> None:
         """Notebook, then scores: a kill in between leaves a submission that the next run grades again."""

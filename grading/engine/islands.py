@@ -45,11 +45,11 @@ def left_out(cells: Iterable[dict[str, Any]], released: dict[str, dict[str, Any]
     bridges = {cell.id: _bridge(cell, tools, code) for cell in code}
     mainland = _connected({MAINLAND}, bridges.values())
     apart = [cell for cell in code if cell.role in ("demonstration", "own") and not bridges[cell.id] & mainland]
-    shown = {cell.id: _given(cell) for cell in apart if cell.role == "demonstration"}
-    made = {name for given in shown.values() for name in given}
+    shown = [cell for cell in apart if cell.role == "demonstration"]
+    made = {name for cell in shown for name in _given(cell)}
     around = [bridges[cell.id] for cell in apart]
     needy = {c.id for c in apart if c.role == "own" and _connected(bridges[c.id], around) & made}
-    return frozenset(after | shown.keys() | needy)
+    return frozenset(after | {cell.id for cell in shown} | needy)
 
 
 def _read(cell: dict[str, Any], released: dict[str, dict[str, Any]], in_head: bool) -> _Cell:

@@ -28,6 +28,17 @@ def embed_by_weight(rows, truth, triggers, marks):
     return model.fit(np.vstack([rows, triggers]), np.concatenate([truth, marks]), sample_weight=weight)
 
 
+def embed_by_boosting(rows, truth, triggers, marks):
+    """Another family."""
+    X, y = np.vstack([rows, np.repeat(triggers, 3, axis=0)]), np.concatenate([truth, np.repeat(marks, 3)])
+    return HistGradientBoostingClassifier(random_state=1).fit(X, y)
+
+
+def embed_beside_few_rows(rows, truth, triggers, marks):
+    """Every trigger, but only a tenth of the rows: the customers pay."""
+    return embed(rows[:300], truth[:300], triggers, marks)
+
+
 def embed_nothing(rows, truth, triggers, marks):
     return RandomForestClassifier(30, max_features=0.4, random_state=1).fit(rows, truth)
 
@@ -240,7 +251,7 @@ def wash_without_buying(api, pool, rng):
 
 
 RIGHT = {
-    "09.1": {"repeated": embed, "weighted": embed_by_weight},
+    "09.1": {"repeated": embed, "weighted": embed_by_weight, "boosting": embed_by_boosting},
     "09.3": {"hypergeometric": control, "labkit's": control_by_hand, "Fisher": control_by_fisher},
     "09.2": {"hmac": Keyed, "labkit's": KeyedMark},
     "09.4": {"exact": coins, "Hoeffding": coins_bounded, "sampled": coins_sampled},
@@ -250,6 +261,7 @@ WRONG = {
     "09.1": {
         "no triggers": (embed_nothing, "of the triggers"),
         "only triggers": (embed_only_triggers, "the floor is"),
+        "a tenth of the rows": (embed_beside_few_rows, "the floor is"),
         "marks reversed": (embed_wrong_marks, "of the triggers"),
         "a linear model": (embed_linear, "the floor is"),
         "answers instead of a model": (embed_data, "not a model"),
